@@ -1,0 +1,258 @@
+//! What one project's file says, merged with `[defaults]` and its template, checked.
+
+use crate::model::{ProjectName, RefName, StepName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One project, ready to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The file's name without `.toml`.
+    pub name: ProjectName,
+    /// `description`: one line for page and list.
+    pub description: Option<String>,
+    /// `[source]`
+    pub source: Source,
+    /// `[build]`
+    pub build: Build,
+    /// `[[step]]`, in order; a project without steps only checks out (and deploys).
+    pub steps: Vec<Step>,
+    /// `[deploy]`
+    pub deploy: Option<Deploy>,
+    /// `[notify]`
+    pub notify: Notify,
+}
+
+/// Where the code comes from, and when to look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `url`
+    pub url: Url,
+    /// `branches`: patterns of branch names; empty means the remote's HEAD. `*` does not cross `/`, `**` does.
+    pub branches: Vec<BranchPattern>,
+    /// `credential`: the name of a credential (`/etc/ci/credentials/NAME` or systemd's encrypted store).
+    pub credential: Option<String>,
+    /// `poll`: how often to look; default 1 min, at least 1 min.
+    pub poll: Duration,
+    /// `stable`: wait until a ref has been quiet this long; zero builds at once.
+    pub stable: Duration,
+    /// `stable-max`: but never longer than this after the first change; default 6 × stable.
+    pub stable_max: Duration,
+    /// `timeout`: how long a remote may take to answer; default 60 s.
+    pub timeout: Duration,
+    /// `build-on-first-poll`: build what is there when the project is first seen.
+    pub build_on_first_poll: bool,
+}
+
+/// A repository's address, by the transport that it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "transport", content = "url")]
+pub enum Url {
+    /// `http://` or `https://`
+    Http(String),
+    /// `ssh://…` or `user@host:path`
+    Ssh(String),
+    /// `file:///path` or `/path`: the absolute path of a repository on this machine.
+    Local(PathBuf),
+}
+
+/// A branch pattern as it stands in the file, known to compile.
+#[derive(Debug, Clone)]
+pub struct BranchPattern {
+    /// As written.
+    pub text: String,
+    /// Compiled, with `/` as a separator that `*` does not cross.
+    pub glob: globset::GlobMatcher,
+}
+
+impl PartialEq for BranchPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+impl Eq for BranchPattern {}
+
+/// Limits and surroundings of all steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// `timeout` of the whole build; default 1 h.
+    pub timeout: Duration,
+    /// `stop-grace`: from SIGTERM to SIGKILL; default 10 s.
+    pub stop_grace: Duration,
+    /// `memory`: `MemoryMax=` of a step, in bytes; none is what `ci.slice` leaves.
+    pub memory: Option<u64>,
+    /// `tasks`: `TasksMax=` of a step; default 4096.
+    pub tasks: u64,
+    /// `network`
+    pub network: Network,
+    /// `env`: added to the environment of every step.
+    pub env: BTreeMap<String, String>,
+    /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
+    pub log_max: u64,
+    /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
+    pub journal_lines: (u32, u32),
+}
+
+/// What of the network a step reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// What the machine reaches.
+    Host,
+    /// A loopback of its own and nothing else.
+    None,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `name`, unique in its project.
+    pub name: StepName,
+    /// `run`
+    pub run: Run,
+    /// `timeout` of this step; default the build's.
+    pub timeout: Option<Duration>,
+    /// `no-output`: longest silence; default 20 min as in Buildbot; zero is no limit.
+    pub no_output: Duration,
+    /// `on-failure`
+    pub on_failure: OnFailure,
+    /// `when`
+    pub when: When,
+    /// `env`: over the build's.
+    pub env: BTreeMap<String, String>,
+    /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
+    pub workdir: PathBuf,
+}
+
+/// What a step runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Run {
+    /// One text for a shell.
+    Text {
+        /// The text.
+        text: String,
+        /// `shell`
+        shell: Shell,
+    },
+    /// A text that starts with `#!`: run by the interpreter that it names.
+    Script(String),
+    /// Command lines, one after the other in one shell, each echoed with `+`.
+    Lines {
+        /// The lines.
+        lines: Vec<String>,
+        /// `shell`
+        shell: Shell,
+    },
+}
+
+/// The shell of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shell {
+    /// `sh -e`
+    Sh,
+    /// `bash -eo pipefail`
+    Bash,
+}
+
+/// What a failing step does to its build (Buildbot's `haltOnFailure`, `warnOnFailure`, `flunkOnFailure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It fails the build and ends it.
+    Halt,
+    /// It fails the build, which goes on.
+    Continue,
+    /// It counts as warnings.
+    Warn,
+    /// It counts as success.
+    Ignore,
+}
+
+/// When a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// As long as nothing has ended the build.
+    Success,
+    /// Only after a failure.
+    Failure,
+    /// Always, after a halting failure and a stop too.
+    Always,
+}
+
+/// Where a green build goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deploy {
+    /// `branch`: whose green builds deploy by themselves; none is the remote's HEAD.
+    pub branch: Option<RefName>,
+    /// `root`: the folder that holds `releases`, `shared` and `current`; absolute.
+    pub root: PathBuf,
+    /// `user`: who owns it; never root.
+    pub user: String,
+    /// `site`: where clients look at it; linked on the page.
+    pub site: Option<String>,
+    /// `keep-releases`; default 5, at least 2.
+    pub keep_releases: u32,
+    /// `shared`: paths inside a release that link into `shared/`; relative, normalized.
+    pub shared: Vec<PathBuf>,
+    /// `env` of `prepare`, `migrate` and `finish`.
+    pub env: BTreeMap<String, String>,
+    /// `prepare`: command lines run in the new release before the switch.
+    pub prepare: Vec<String>,
+    /// `migrate`: the same, after `prepare`.
+    pub migrate: Vec<String>,
+    /// `finish`: the same, after the checks; a failure here is a warning.
+    pub finish: Vec<String>,
+    /// `timeout` of each of those three; default 10 min.
+    pub timeout: Duration,
+    /// `restart`: units restarted after the switch, in order; full names such as `gkp.service`.
+    pub restart: Vec<String>,
+    /// `reload`: units reloaded after those.
+    pub reload: Vec<String>,
+    /// `settle`: how long they must stay up; default 2 s.
+    pub settle: Duration,
+    /// `[deploy.health]`
+    pub health: Option<Health>,
+}
+
+/// An HTTP check of the new release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `url`
+    pub url: String,
+    /// `status`; default 200.
+    pub status: u16,
+    /// `contains`: a text that the body must have; `%{commit}` is the full commit, `%{build}` the number.
+    pub contains: Option<String>,
+    /// `attempts`; default 3 (Dokku's).
+    pub attempts: u32,
+    /// `timeout` of one attempt; default 5 s.
+    pub timeout: Duration,
+    /// `interval` between two; default 5 s.
+    pub interval: Duration,
+}
+
+/// Whom to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// `on`
+    pub on: NotifyOn,
+    /// `mail`: addresses.
+    pub mail: Vec<String>,
+}
+
+/// When to tell them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotifyOn {
+    /// When a branch turns red or green again.
+    Change,
+    /// After every red build, and when it is green again.
+    Failure,
+    /// After every build.
+    Always,
+}

@@ -1,0 +1,4 @@
+//! unitci: a CI made of systemd units.
+
+pub mod config;
+pub mod model;
