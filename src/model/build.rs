@@ -1,0 +1,140 @@
+//! A build and its steps.
+
+use super::id::{BuildId, CommitId, RefName, RequestId, StepIndex};
+use super::name::StepName;
+use super::request::{Change, Origin, Target};
+use super::unit::Trust;
+use super::verdict::Verdict;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// `gkp:42`
+    pub id: BuildId,
+    /// The request that it answers.
+    pub request: RequestId,
+    /// The ref it is of; none until the fetch has told, or for a bare revision.
+    pub reference: Option<RefName>,
+    /// What was asked for.
+    pub target: Target,
+    /// The commit; none until the fetch has told.
+    pub commit: Option<CommitId>,
+    /// Whether the ref is the team's.
+    pub trust: Trust,
+    /// Who wanted it.
+    pub origin: Origin,
+    /// Why, in their words.
+    pub reason: Option<String>,
+    /// What is new in it, newest first.
+    pub changes: Vec<Change>,
+    /// When it was queued.
+    pub queued: Timestamp,
+    /// When the dispatcher made it a build.
+    pub created: Timestamp,
+    /// Where it stands.
+    pub state: BuildState,
+    /// Who wants it stopped, when somebody does.
+    pub stop: Option<Stop>,
+}
+
+/// Where a build stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildState {
+    /// The row is there; its supervisor has not taken it yet.
+    Starting,
+    /// A supervisor has it, or had it when it died.
+    Running {
+        /// Since when.
+        started: Timestamp,
+        /// The boot in which it started, as in `/proc/sys/kernel/random/boot_id`.
+        boot: String,
+    },
+    /// Over.
+    Finished {
+        /// Since when it ran; none if it never did.
+        started: Option<Timestamp>,
+        /// Until when.
+        finished: Timestamp,
+        /// With what result.
+        verdict: Verdict,
+        /// One line: what went wrong, or empty.
+        summary: String,
+    },
+}
+
+impl BuildState {
+    /// The verdict, once there is one.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            BuildState::Finished { verdict, .. } => Some(*verdict),
+            BuildState::Starting | BuildState::Running { .. } => None,
+        }
+    }
+}
+
+/// The recorded wish to stop a build: written before anything is stopped, so that a stop never looks like a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The person, or what did it.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: Option<String>,
+}
+
+/// One step of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRow {
+    /// Its place; 0 is the checkout.
+    pub index: StepIndex,
+    /// Its name.
+    pub name: StepName,
+    /// Where it stands.
+    pub state: StepState,
+    /// What it used, once it is over.
+    pub usage: Usage,
+    /// Size of its log in bytes and lines, once it is over.
+    pub log: Option<LogSize>,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepState {
+    /// Not yet begun.
+    Pending,
+    /// Its unit was asked for; whether that runs is systemd's to say.
+    Running {
+        /// Since when.
+        started: Timestamp,
+    },
+    /// Over.
+    Finished {
+        /// Since when it ran; none if it was skipped.
+        started: Option<Timestamp>,
+        /// Until when.
+        finished: Timestamp,
+        /// What it contributes to the build.
+        verdict: Verdict,
+        /// How it ended, in words: `exit code 2`, `killed by SIGSEGV`, `timeout after 20min`.
+        outcome: String,
+    },
+}
+
+/// What a step used, as far as the machine's cgroups tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// CPU time in microseconds.
+    pub cpu_usec: Option<u64>,
+    /// Most memory at once, in bytes.
+    pub memory_peak: Option<u64>,
+}
+
+/// How long a published log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSize {
+    /// In bytes.
+    pub bytes: u64,
+    /// In lines.
+    pub lines: u64,
+}

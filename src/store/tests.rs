@@ -1,0 +1,256 @@
+use super::*;
+use crate::model::deploy::DeployOrigin;
+use crate::model::{
+    BuildNumber, BuildState, Change, CommitId, DeployState, NewRequest, Origin, Outcome, Phase, ProjectName, RefName,
+    ReleaseName, StepIndex, StepState, Stop, Target, Trust, Verdict,
+};
+use jiff::Timestamp;
+
+fn place() -> (tempfile::TempDir, Place) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::under(folder.path());
+    std::fs::create_dir_all(place.store()).unwrap();
+    (folder, place)
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn sha(digit: char) -> CommitId {
+    digit.to_string().repeat(40).parse().unwrap()
+}
+
+fn change(digit: char) -> Change {
+    Change {
+        commit: sha(digit),
+        author: "A".into(),
+        email: "a@x".into(),
+        time: at(1),
+        subject: format!("change {digit}"),
+    }
+}
+
+fn ask(project: &str, branch: &str, digit: char) -> NewRequest {
+    NewRequest {
+        project: project.parse().unwrap(),
+        reference: Some(RefName::of_branch(branch).unwrap()),
+        target: Target::Commit { commit: sha(digit) },
+        origin: Origin::Poll,
+        trust: Trust::Inside,
+        reason: None,
+        changes: vec![change(digit)],
+        not_before: None,
+        token: None,
+    }
+}
+
+fn queue(store: &mut Store, new: NewRequest, now: i64) -> Queued {
+    store.write(|tx| tx.queue(new, at(now))).unwrap()
+}
+
+#[test]
+fn a_newer_request_replaces_the_waiting_one_of_its_ref_and_lists_both_commits() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let first = queue(&mut store, ask("gkp", "main", 'a'), 10).id();
+    let other = queue(&mut store, ask("gkp", "dev", 'b'), 11).id();
+    let second = queue(&mut store, ask("gkp", "main", 'c'), 12);
+    assert_eq!(second, Queued::New(second.id(), vec![first]));
+    let waiting = store.read().waiting().unwrap();
+    assert_eq!(waiting.iter().map(|r| r.id).collect::<Vec<_>>(), [other, second.id()]);
+    assert_eq!(waiting[1].ask.changes, [change('c'), change('a')]);
+    assert_eq!((waiting[1].first, waiting[1].created), (at(10), at(12)));
+    assert_eq!(store.read().follow_request(first).unwrap().unwrap().id, second.id());
+}
+
+#[test]
+fn the_same_token_is_the_same_request() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let token = |mut new: NewRequest| {
+        new.token = Some("t1".into());
+        new
+    };
+    let first = queue(&mut store, token(ask("gkp", "main", 'a')), 1).id();
+    assert_eq!(queue(&mut store, token(ask("gkp", "main", 'b')), 2), Queued::Already(first));
+    assert_eq!(store.read().waiting().unwrap().len(), 1);
+}
+
+#[test]
+fn a_revision_collapses_with_nothing() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let revision = || NewRequest { target: Target::Revision { revision: "v1".into() }, ..ask("gkp", "main", 'a') };
+    queue(&mut store, revision(), 1);
+    queue(&mut store, revision(), 2);
+    queue(&mut store, ask("gkp", "main", 'b'), 3);
+    assert_eq!(store.read().waiting().unwrap().len(), 3);
+}
+
+#[test]
+fn build_numbers_go_up_and_never_below_the_floor() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let mut start = |floor| {
+        let id = queue(&mut store, ask("gkp", "main", 'a'), 1).id();
+        store
+            .write(|tx| {
+                let request = tx.read().request(id)?.unwrap();
+                tx.start_build(&request, floor, at(2))
+            })
+            .unwrap()
+    };
+    assert_eq!(start(0).to_string(), "gkp:1");
+    assert_eq!(start(40).to_string(), "gkp:41");
+    assert_eq!(start(0).to_string(), "gkp:42");
+}
+
+#[test]
+fn a_build_is_finished_once_and_its_open_steps_with_it() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let request = queue(&mut store, ask("gkp", "main", 'a'), 1).id();
+    let steps: Vec<NewStep> =
+        ["checkout", "test", "lint"].map(|n| NewStep { name: n.parse().unwrap(), spec: None }).into();
+    let id = store
+        .write(|tx| {
+            let request = tx.read().request(request)?.unwrap();
+            let id = tx.start_build(&request, 0, at(2))?;
+            tx.take_build(&id, "boot-1", &steps, at(3))?;
+            tx.step_started(&id, StepIndex(0), at(4))?;
+            let end =
+                StepEnd { verdict: Verdict::Success, outcome: String::new(), usage: Default::default(), log: None };
+            tx.step_finished(&id, StepIndex(0), &end, at(5))?;
+            tx.step_started(&id, StepIndex(1), at(6))?;
+            Ok::<_, StoreError>(id)
+        })
+        .unwrap();
+    assert!(matches!(store.read().build(&id).unwrap().unwrap().state, BuildState::Running { .. }));
+    assert!(store.write(|tx| tx.finish_build(&id, Verdict::Exception, "the machine went down", at(7))).unwrap());
+    assert!(!store.write(|tx| tx.finish_build(&id, Verdict::Success, "", at(8))).unwrap());
+    let build = store.read().build(&id).unwrap().unwrap();
+    assert_eq!(build.state.verdict(), Some(Verdict::Exception));
+    let verdicts: Vec<_> = store
+        .read()
+        .steps(&id)
+        .unwrap()
+        .into_iter()
+        .map(|s| match s.state {
+            StepState::Finished { verdict, .. } => verdict,
+            StepState::Pending | StepState::Running { .. } => panic!("{s:?}"),
+        })
+        .collect();
+    assert_eq!(verdicts, [Verdict::Success, Verdict::Exception, Verdict::Skipped]);
+}
+
+#[test]
+fn a_stop_is_recorded_once_and_not_after_the_end() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let request = queue(&mut store, ask("gkp", "main", 'a'), 1).id();
+    let stop = |by: &str| Stop { by: by.into(), reason: None };
+    let id = store
+        .write(|tx| {
+            let id = tx.start_build(&tx.read().request(request)?.unwrap(), 0, at(2))?;
+            assert!(tx.ask_stop(&id, &stop("ada"))?);
+            assert!(tx.ask_stop(&id, &stop("bob"))?);
+            Ok::<_, StoreError>(id)
+        })
+        .unwrap();
+    assert_eq!(store.read().build(&id).unwrap().unwrap().stop, Some(stop("ada")));
+    store.write(|tx| tx.finish_build(&id, Verdict::Cancelled, "", at(3))).unwrap();
+    assert!(!store.write(|tx| tx.ask_stop(&id, &stop("eve"))).unwrap());
+}
+
+#[test]
+fn one_release_is_live() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let project: ProjectName = "gkp".parse().unwrap();
+    let names: Vec<ReleaseName> = ["9-aaaaaaa", "10-bbbbbbb"].map(|n| n.parse().unwrap()).into();
+    for (name, digit) in names.iter().zip(['a', 'b']) {
+        store
+            .write(|tx| {
+                tx.set_release(&project, name, &sha(digit), Standing::Made)?;
+                tx.set_live(&project, name, at(5))
+            })
+            .unwrap();
+    }
+    assert_eq!(store.read().live(&project).unwrap().unwrap().name, names[1]);
+    assert_eq!(store.read().releases(&project).unwrap()[0].name, names[1]);
+}
+
+#[test]
+fn deploys_come_running_first_then_in_order() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let project: ProjectName = "gkp".parse().unwrap();
+    let new = |number| NewDeploy {
+        project: project.clone(),
+        number: BuildNumber(number),
+        commit: sha('a'),
+        origin: DeployOrigin::Green,
+        reason: None,
+    };
+    let (one, two) = store
+        .write(|tx| Ok::<_, StoreError>((tx.queue_deploy(&new(1), at(1))?, tx.queue_deploy(&new(2), at(2))?)))
+        .unwrap();
+    store.write(|tx| tx.deploy_phase(two, Phase::Switch, at(3))).unwrap();
+    let order: Vec<_> = store.read().unfinished_deploys(&project).unwrap().into_iter().map(|d| d.id).collect();
+    assert_eq!(order, [two, one]);
+    assert!(store.write(|tx| tx.finish_deploy(two, Outcome::RolledBack, "503", at(4))).unwrap());
+    let done = store.read().deploy(two).unwrap().unwrap();
+    assert!(matches!(done.state, DeployState::Finished { outcome: Outcome::RolledBack, .. }));
+}
+
+#[test]
+fn a_failing_remote_keeps_the_time_of_its_first_failure_and_its_tips() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let project: ProjectName = "gkp".parse().unwrap();
+    let main = RefName::of_branch("main").unwrap();
+    store
+        .write(|tx| {
+            tx.poll_succeeded(&project, Some(&main), at(1))?;
+            tx.set_tip(&project, &main, &sha('a'), at(1))?;
+            tx.poll_failed(&project, "refused", at(2))?;
+            tx.poll_failed(&project, "refused again", at(3))
+        })
+        .unwrap();
+    let source = store.read().source(&project).unwrap().unwrap();
+    assert_eq!(source.trouble, Some(("refused again".into(), at(2))));
+    assert_eq!((source.good, source.head), (Some(at(1)), Some(main.clone())));
+    assert_eq!(store.read().tips(&project).unwrap()[&main], sha('a'));
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_nothing_is_changed() {
+    let (_folder, place) = place();
+    let store = Store::open(&place).unwrap();
+    store.connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    drop(store);
+    for error in [Store::open(&place).unwrap_err(), Store::open_read_only(&place).unwrap_err()] {
+        assert!(error.to_string().contains("install the newer unitci again"), "{error}");
+    }
+}
+
+#[test]
+fn a_reader_reads_when_nothing_else_runs_and_cannot_write() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    queue(&mut store, ask("gkp", "main", 'a'), 1);
+    drop(store);
+    for ending in ["-wal", "-shm"] {
+        assert!(place.store().join(format!("ci.sqlite{ending}")).exists(), "{ending} is gone: a reader cannot make it");
+    }
+    let mut reader = Store::open_read_only(&place).unwrap();
+    assert_eq!(reader.read().waiting().unwrap().len(), 1);
+    assert!(reader.write(|tx| tx.queue(ask("gkp", "main", 'b'), at(1))).is_err());
+}
+
+#[test]
+fn no_store_is_said_so() {
+    let (_folder, place) = place();
+    assert!(matches!(Store::open_read_only(&place), Err(StoreError::Missing(_))));
+}
