@@ -1,0 +1,8 @@
+//! The decisions: pure functions from what is known to what is to be done, with the reason. No I/O, no clock.
+
+pub mod deploy;
+pub mod dispatch;
+pub mod due;
+pub mod notify;
+pub mod result;
+pub mod tips;

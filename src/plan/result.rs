@@ -1,0 +1,175 @@
+//! The result algebra: what a step contributes, whether the next one runs, what the build is.
+//! The rules are Buildbot's (`process/results`, `haltOnFailure`, `warnOnFailure`, `alwaysRun`).
+
+use crate::config::project::{OnFailure, When};
+use crate::model::Verdict;
+use std::time::Duration;
+
+/// How a step's main process ended, and whether we had a hand in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By a signal that was not ours, by its name.
+    Signalled(String),
+    /// The kernel killed it for want of memory; the limit in bytes, if the step had one.
+    OutOfMemory(Option<u64>),
+    /// It ran longer than this.
+    TimedOut(Duration),
+    /// It printed nothing for this long.
+    Silent(Duration),
+    /// It printed more than this many bytes.
+    TooMuchOutput(u64),
+    /// The whole build ran longer than this.
+    BuildTimedOut(Duration),
+    /// Somebody stopped the build.
+    Stopped,
+    /// It could not be started, or nobody knows how it ended: the CI's own trouble.
+    Broken(String),
+}
+
+fn minutes(time: Duration) -> String {
+    let time = jiff::SignedDuration::try_from(time).unwrap_or(jiff::SignedDuration::MAX);
+    format!("{time:#}")
+}
+
+/// Bytes as systemd writes them: `512M`.
+fn bytes(count: u64) -> String {
+    for (unit, size) in [("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)] {
+        if count >= size && count.is_multiple_of(size) {
+            return format!("{}{unit}", count / size);
+        }
+    }
+    count.to_string()
+}
+
+/// What the end of a step means before `on-failure` is asked, and how it reads.
+pub fn judge(ended: &Ended) -> (Verdict, String) {
+    match ended {
+        Ended::Exited(0) => (Verdict::Success, String::new()),
+        Ended::Exited(code) => (Verdict::Failure, format!("exit code {code}")),
+        Ended::Signalled(signal) => (Verdict::Failure, format!("killed by {signal}")),
+        Ended::OutOfMemory(Some(limit)) => {
+            (Verdict::Failure, format!("killed: out of memory at {}; `memory` in [build] allows more", bytes(*limit)))
+        }
+        Ended::OutOfMemory(None) => (Verdict::Failure, "killed: out of memory".to_owned()),
+        Ended::TimedOut(limit) => {
+            (Verdict::Failure, format!("timeout: stopped after {}; `timeout` of the step allows more", minutes(*limit)))
+        }
+        Ended::Silent(limit) => (
+            Verdict::Failure,
+            format!("timeout: no output for {}; `no-output` of the step allows more", minutes(*limit)),
+        ),
+        Ended::TooMuchOutput(limit) => (
+            Verdict::Failure,
+            format!("stopped: more than {} of output; `log-max` in [build] allows more", bytes(*limit)),
+        ),
+        Ended::BuildTimedOut(limit) => (
+            Verdict::Failure,
+            format!("timeout: the build was stopped after {}; `timeout` in [build] allows more", minutes(*limit)),
+        ),
+        Ended::Stopped => (Verdict::Cancelled, "stopped".to_owned()),
+        Ended::Broken(why) => (Verdict::Exception, why.clone()),
+    }
+}
+
+/// What a step's own verdict contributes to its build.
+pub fn contribution(verdict: Verdict, on_failure: OnFailure) -> Verdict {
+    match (verdict, on_failure) {
+        (Verdict::Failure, OnFailure::Warn) => Verdict::Warnings,
+        (Verdict::Failure, OnFailure::Ignore) => Verdict::Success,
+        (Verdict::Failure, OnFailure::Halt | OnFailure::Continue) => Verdict::Failure,
+        (
+            Verdict::Skipped
+            | Verdict::Success
+            | Verdict::Warnings
+            | Verdict::Exception
+            | Verdict::Retry
+            | Verdict::Cancelled,
+            _,
+        ) => verdict,
+    }
+}
+
+/// Where a build stands between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The worst contribution so far.
+    pub worst: Verdict,
+    /// Whether a step has ended it: only `always` and `failure` steps still run.
+    pub halted: bool,
+}
+
+impl Progress {
+    /// Before the first step.
+    pub const START: Progress = Progress { worst: Verdict::Success, halted: false };
+
+    /// After a step with this verdict.
+    #[must_use]
+    pub fn after(self, verdict: Verdict, on_failure: OnFailure) -> Progress {
+        let ends = match verdict {
+            Verdict::Failure => on_failure == OnFailure::Halt,
+            Verdict::Exception | Verdict::Retry | Verdict::Cancelled => true,
+            Verdict::Skipped | Verdict::Success | Verdict::Warnings => false,
+        };
+        Progress { worst: self.worst.and(contribution(verdict, on_failure)), halted: self.halted || ends }
+    }
+
+    /// Whether a step runs now.
+    pub fn runs(self, when: When) -> bool {
+        match when {
+            When::Always => true,
+            When::Success => !self.halted,
+            When::Failure => self.worst == Verdict::Failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_ends_are_judged() {
+        let table = [
+            (Ended::Exited(0), Verdict::Success, ""),
+            (Ended::Exited(2), Verdict::Failure, "exit code 2"),
+            (Ended::Signalled("SIGSEGV".into()), Verdict::Failure, "killed by SIGSEGV"),
+            (Ended::OutOfMemory(Some(512 << 20)), Verdict::Failure, "killed: out of memory at 512M"),
+            (Ended::TimedOut(Duration::from_secs(1200)), Verdict::Failure, "timeout: stopped after 20m"),
+            (Ended::Silent(Duration::from_secs(90)), Verdict::Failure, "timeout: no output for 1m 30s"),
+            (Ended::Stopped, Verdict::Cancelled, "stopped"),
+            (Ended::Broken("no bus".into()), Verdict::Exception, "no bus"),
+        ];
+        for (ended, verdict, outcome) in table {
+            let judged = judge(&ended);
+            assert_eq!(judged.0, verdict, "{ended:?}");
+            assert!(judged.1.starts_with(outcome), "{ended:?}: {}", judged.1);
+        }
+    }
+
+    #[test]
+    fn what_steps_contribute_and_whether_the_next_runs() {
+        use OnFailure::{Continue, Halt, Ignore, Warn};
+        use Verdict::{Cancelled, Exception, Failure, Skipped, Success, Warnings};
+        // (steps so far, the build's worst, next runs when success/failure/always)
+        let table: [(&[(Verdict, OnFailure)], Verdict, [bool; 3]); 11] = [
+            (&[], Success, [true, false, true]),
+            (&[(Success, Halt)], Success, [true, false, true]),
+            (&[(Skipped, Halt)], Success, [true, false, true]),
+            (&[(Failure, Halt)], Failure, [false, true, true]),
+            (&[(Failure, Continue)], Failure, [true, true, true]),
+            (&[(Failure, Warn)], Warnings, [true, false, true]),
+            (&[(Failure, Ignore)], Success, [true, false, true]),
+            (&[(Warnings, Halt), (Success, Halt)], Warnings, [true, false, true]),
+            (&[(Failure, Continue), (Success, Halt)], Failure, [true, true, true]),
+            (&[(Exception, Ignore)], Exception, [false, false, true]),
+            (&[(Failure, Continue), (Cancelled, Warn)], Cancelled, [false, false, true]),
+        ];
+        for (steps, worst, runs) in table {
+            let progress = steps.iter().fold(Progress::START, |p, (verdict, on)| p.after(*verdict, *on));
+            assert_eq!(progress.worst, worst, "{steps:?}");
+            assert_eq!([When::Success, When::Failure, When::Always].map(|w| progress.runs(w)), runs, "{steps:?}");
+        }
+    }
+}
