@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod model;
+pub mod order;
 pub mod plan;
 pub mod store;

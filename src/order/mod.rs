@@ -1,0 +1,187 @@
+//! Orders: the wire between the core and `ci-launch`.
+//!
+//! `/run/ci/launch.sock` is a sequential-packet socket: one packet is one [`Order`] in JSON with its descriptors, one
+//! packet back is one [`Reply`]. A connection may give many orders, one after the other.
+//!
+//! A caller says *which* step, worker or service of *which* project; user, sandbox, limits, credentials and what may be
+//! restarted are `ci-launch`'s to read from `/etc/ci`.
+
+mod client;
+mod wire;
+
+pub use client::{Given, OrderError, Orders};
+pub use wire::{ORDER_MAX, WireError, receive, send};
+
+use crate::config::project::Run;
+use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, StepIndex, StepName, Trust};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What `ci-launch` is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "order")]
+pub enum Order {
+    /// Make the project's users and folders, if they are not there.
+    Prepare {
+        /// Whose.
+        project: ProjectName,
+    },
+    /// Start a build's supervisor; answered when systemd has queued it.
+    Supervise {
+        /// Which build.
+        build: BuildId,
+    },
+    /// Stop a build's supervisor; answered when systemd has queued it.
+    StopSupervisor {
+        /// Which build.
+        build: BuildId,
+    },
+    /// Start a project's deploys; answered when systemd has queued it.
+    Deploy {
+        /// Whose.
+        project: ProjectName,
+    },
+    /// Start a step; one descriptor: its output.
+    Step(StepOrder),
+    /// Stop a step with its whole control group, and let its unit go; answered when nothing of it is left.
+    StopStep {
+        /// Of which build.
+        build: BuildId,
+        /// Which step.
+        step: StepIndex,
+    },
+    /// Start a worker; three descriptors: task, answer, messages.
+    Work {
+        /// For which project.
+        project: ProjectName,
+        /// As what.
+        work: Work,
+        /// Tells two of one kind apart, as part of the unit's name: `[a-z0-9-]`.
+        job: String,
+        /// The worker's own time limit; the unit's lies above it.
+        timeout: Duration,
+    },
+    /// Run one of the project's `[deploy]` commands in a release; one descriptor: its output.
+    Command {
+        /// Whose.
+        project: ProjectName,
+        /// Of which deploy.
+        deploy: DeployId,
+        /// Of which list.
+        stage: Stage,
+        /// Which line of it, from 0.
+        line: usize,
+        /// In which release.
+        release: ReleaseName,
+        /// What the command is told, above `[deploy] env`.
+        env: BTreeMap<String, String>,
+    },
+    /// Stop a deploy command and let its unit go.
+    StopCommand {
+        /// Whose.
+        project: ProjectName,
+        /// Of which deploy.
+        deploy: DeployId,
+    },
+    /// Restart or reload a unit that the project's file names; answered when the job has ended.
+    Service {
+        /// Whose.
+        project: ProjectName,
+        /// What with it.
+        action: ServiceAction,
+        /// Which.
+        unit: String,
+    },
+}
+
+/// A step to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOrder {
+    /// Of which build.
+    pub build: BuildId,
+    /// Which.
+    pub step: StepIndex,
+    /// Its name, for the unit's description and the journal.
+    pub name: StepName,
+    /// Whose commit it runs.
+    pub trust: Trust,
+    /// What it runs.
+    pub run: Run,
+    /// Below the workspace.
+    pub workdir: PathBuf,
+    /// Its environment, but for what `ci-launch` fixes: PATH, HOME, LANG and the like.
+    pub env: BTreeMap<String, String>,
+    /// After how long systemd stops it.
+    pub timeout: Duration,
+}
+
+/// As what a worker runs: decides user, sandbox, network and credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Lists a remote's refs: the git user, network, credential.
+    Refs,
+    /// Fetches into the mirror: the git user, network, credential.
+    Fetch,
+    /// Packs the mirror: the git user, nothing else.
+    Tidy,
+    /// Fills the workspace: the build user, no network.
+    Checkout,
+    /// Works on the deploy target: its user, no network.
+    Release,
+    /// Asks a site how it is: nobody, network.
+    Health,
+    /// Hands a mail to sendmail.
+    Mail,
+}
+
+/// The lists of commands in `[deploy]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// `prepare`
+    Prepare,
+    /// `migrate`
+    Migrate,
+    /// `finish`
+    Finish,
+}
+
+/// What a deploy does with a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceAction {
+    /// `restart`
+    Restart,
+    /// `reload`
+    Reload,
+}
+
+/// What `ci-launch` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply")]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// A unit of this name exists already: whoever asked before was heard.
+    Exists,
+    /// systemd took the job and it ended otherwise than well: `failed`, `timeout`, `dependency` …
+    Job {
+        /// systemd's word.
+        result: String,
+        /// What is to be said of it.
+        message: String,
+    },
+    /// It will not be done: not configured, not allowed.
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// It could not be done now.
+    Failed {
+        /// Why.
+        message: String,
+    },
+}
