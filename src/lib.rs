@@ -5,3 +5,4 @@ pub mod model;
 pub mod order;
 pub mod plan;
 pub mod store;
+pub mod systemd;
