@@ -62,6 +62,11 @@ pub fn worker_unit(project: &ProjectName, kind: &str, job: &str) -> String {
     format!("ci-work-{}-{kind}-{job}.service", project.unit_escaped())
 }
 
+/// `ci-command-gkp-7.service`: the commands of one deploy, one after the other.
+pub fn command_unit(project: &ProjectName, deploy: super::id::DeployId) -> String {
+    format!("ci-command-{}-{deploy}.service", project.unit_escaped())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

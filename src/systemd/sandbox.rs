@@ -100,7 +100,11 @@ fn allowed<S: AsRef<str>>(list: &[S]) -> (bool, Vec<String>) {
 /// `a(ssbt)`: source, destination, whether a missing source is fine, and mount flags: with what is mounted below
 /// (`MS_REC`), as the directive does.
 fn binds(pairs: &[(&str, &str)]) -> Vec<(String, String, bool, u64)> {
-    pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned(), false, nix::libc::MS_REC)).collect()
+    let one = |from: &str, to: &str| match from.strip_prefix('-') {
+        Some(from) => (from.to_owned(), to.to_owned(), true, nix::libc::MS_REC),
+        None => (from.to_owned(), to.to_owned(), false, nix::libc::MS_REC),
+    };
+    pairs.iter().map(|(from, to)| one(from, to)).collect()
 }
 
 fn owned_pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

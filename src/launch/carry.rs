@@ -1,0 +1,172 @@
+//! What each order comes to.
+
+use super::{command, step, work};
+use crate::config::{LoadError, Project, load_project};
+use crate::model::{BuildId, Place, ProjectName, StepIndex, unit};
+use crate::order::{Order, Reply, ServiceAction};
+use crate::systemd::{Bus, JobError, JobResult, StartError, Transient, Verb};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// How long systemd may take to set up and execute a unit of ours.
+const START: Duration = Duration::from_secs(90);
+/// How long a service of the project may take to restart; systemd's own `TimeoutStartSec=` is usually shorter.
+const SERVICE: Duration = Duration::from_secs(600);
+
+/// A reason not to go on: the reply itself.
+pub(super) type Refusal = Reply;
+
+pub(super) fn refused(message: impl Into<String>) -> Refusal {
+    Reply::Refused { message: message.into() }
+}
+
+fn failed(error: impl std::fmt::Display) -> Refusal {
+    Reply::Failed { message: error.to_string() }
+}
+
+/// Turns orders into units.
+#[derive(Debug)]
+pub(super) struct Launcher {
+    place: Place,
+    bus: Bus,
+}
+
+impl Launcher {
+    pub(super) fn new(place: Place, bus: Bus) -> Launcher {
+        Launcher { place, bus }
+    }
+
+    pub(super) fn carry_out(&self, order: Order, descriptors: Vec<OwnedFd>) -> Reply {
+        self.try_order(order, descriptors).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn try_order(&self, order: Order, descriptors: Vec<OwnedFd>) -> Result<Reply, Refusal> {
+        match order {
+            Order::Prepare { project } => self.prepare(&project),
+            Order::Supervise { build } => self.queue(Verb::Start, &unit::build_unit(&build)),
+            Order::StopSupervisor { build } => self.queue(Verb::Stop, &unit::build_unit(&build)),
+            Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
+            Order::Step(step) => {
+                let [output] = these(descriptors)?;
+                let project = self.project(&step.build.project)?;
+                self.start(step::describe(&self.place, &project, &step, output)?)
+            }
+            Order::StopStep { build, step } => self.stop_step(&build, step),
+            Order::Work { project, work, job, timeout } => {
+                let [task, answer, messages] = these(descriptors)?;
+                let project = self.project(&project)?;
+                let unit = work::unit_name(&project, work, &job)?;
+                // A worker of a caller that died holds the name; its answer would reach nobody.
+                self.stop_and_let_go(&unit)?;
+                self.start(work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?)
+            }
+            Order::Command { project, deploy, stage, line, release, env } => {
+                let [output] = these(descriptors)?;
+                let project = self.project(&project)?;
+                self.start(command::describe(&self.place, &project, deploy, stage, line, &release, env, output)?)
+            }
+            Order::StopCommand { project, deploy } => {
+                self.stop_and_let_go(&command::unit_name(&project, deploy))?;
+                Ok(Reply::Done)
+            }
+            Order::Service { project, action, unit } => self.service(&project, action, &unit),
+        }
+    }
+
+    fn project(&self, name: &ProjectName) -> Result<Project, Refusal> {
+        match load_project(&self.place, name) {
+            Ok((_, project)) => Ok(project),
+            Err(error @ LoadError::Unknown { .. }) => Err(refused(error.to_string())),
+            Err(error) => Err(refused(format!("{error}; ci-config check tells more"))),
+        }
+    }
+
+    fn queue(&self, verb: Verb, unit: &str) -> Result<Reply, Refusal> {
+        match self.bus.queue_job(verb, unit) {
+            Ok(()) | Err(JobError::NoSuchUnit { .. }) => Ok(Reply::Done),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Users and folders are made by a static unit; it stays active, so this costs nothing the second time.
+    fn prepare(&self, project: &ProjectName) -> Result<Reply, Refusal> {
+        for (user, home) in [
+            (unit::build_user(project, unit::Trust::Inside), self.place.cache(project)),
+            (unit::git_user(project), self.place.mirror(project)),
+        ] {
+            match nix::unistd::User::from_name(&user) {
+                Ok(Some(known)) if known.dir != home => {
+                    return Err(refused(format!(
+                        "the user {user} exists and is not ours: its home is {}, not {}; rename it, or the project",
+                        known.dir.display(),
+                        home.display()
+                    )));
+                }
+                Ok(_) => {}
+                Err(error) => return Err(failed(format!("{user}: {error}"))),
+            }
+        }
+        let unit = unit::project_unit(project);
+        self.job(Verb::Start, &unit, START, &format!("making users and folders of {project} failed"))
+    }
+
+    fn start(&self, transient: Transient) -> Result<Reply, Refusal> {
+        let name = transient.unit.clone();
+        match self.bus.start_transient(transient, START) {
+            Ok(()) => Ok(Reply::Done),
+            Err(StartError::Exists { .. }) => Ok(Reply::Exists),
+            Err(StartError::Job { result, .. }) => Err(Reply::Job {
+                result: result.as_str().to_owned(),
+                message: format!("{name} could not be started ({result}); journalctl -u '{name}' tells why"),
+            }),
+            Err(error @ StartError::Refused { .. }) => Err(refused(error.to_string())),
+            Err(error @ (StartError::TimedOut { .. } | StartError::Lost { .. } | StartError::Bus(_))) => {
+                Err(failed(error))
+            }
+        }
+    }
+
+    fn stop_step(&self, build: &BuildId, step: StepIndex) -> Result<Reply, Refusal> {
+        self.stop_and_let_go(&unit::step_unit(build, step))?;
+        Ok(Reply::Done)
+    }
+
+    /// SIGTERM, the unit's own `TimeoutStopUSec`, SIGKILL, to all of it; then the name is free.
+    fn stop_and_let_go(&self, unit: &str) -> Result<(), Refusal> {
+        match self.bus.run_job(Verb::Stop, unit, SERVICE) {
+            Ok(_) => self.bus.reset_failed(unit).map_err(failed),
+            Err(JobError::NoSuchUnit { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn job(&self, verb: Verb, unit: &str, timeout: Duration, what: &str) -> Result<Reply, Refusal> {
+        match self.bus.run_job(verb, unit, timeout) {
+            Ok(JobResult::Done) => Ok(Reply::Done),
+            Ok(result) => Err(Reply::Job {
+                result: result.as_str().to_owned(),
+                message: format!("{what} ({result}); journalctl -u '{unit}' tells why"),
+            }),
+            Err(error) => Err(failed(format!("{what}: {error}"))),
+        }
+    }
+
+    fn service(&self, project: &ProjectName, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
+        let config = self.project(project)?;
+        let deploy = config.deploy.ok_or_else(|| refused(format!("{project} has no [deploy]")))?;
+        let (named, key, verb) = match action {
+            ServiceAction::Restart => (&deploy.restart, "restart", Verb::Restart),
+            ServiceAction::Reload => (&deploy.reload, "reload", Verb::Reload),
+        };
+        if !named.iter().any(|name| name == unit) {
+            let message = format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
+            return Err(refused(message));
+        }
+        self.job(verb, unit, SERVICE, &format!("{key} of {unit} failed"))
+    }
+}
+
+/// Exactly as many descriptors as the order needs.
+fn these<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], Refusal> {
+    descriptors.try_into().map_err(|got: Vec<OwnedFd>| refused(format!("{N} descriptors are needed, {} came", got.len())))
+}

@@ -1,0 +1,86 @@
+//! The unit of a deploy command: the project's own `prepare`, `migrate` and `finish`, as the target's user.
+
+use super::carry::{Refusal, refused};
+use super::sandbox::text;
+use super::shell;
+use super::step::PATH;
+use super::work::target;
+use crate::config::Project;
+use crate::config::project::{Run, Shell};
+use crate::model::{DeployId, Place, ProjectName, ReleaseName, unit};
+use crate::order::Stage;
+use crate::systemd::{
+    Capability, KeyringMode, KillMode, OomPolicy, Output, Property, ProtectProc, ProtectSystem, ServiceType, Transient,
+};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+const NO_CAPABILITIES: &[Capability] = &[];
+
+/// One unit a deploy: its commands run one after the other.
+pub(super) fn unit_name(project: &ProjectName, deploy: DeployId) -> String {
+    unit::command_unit(project, deploy)
+}
+
+/// The walls are lower than a step's: a migration reaches what the service reaches, its database's socket in `/run` and
+/// its data in `/var`. But it has the rights of the target's user and no more.
+#[expect(clippy::too_many_arguments, reason = "they are the fields of one order")]
+pub(super) fn describe(
+    place: &Place,
+    project: &Project,
+    deploy: DeployId,
+    stage: Stage,
+    line: usize,
+    release: &ReleaseName,
+    env: BTreeMap<String, String>,
+    output: OwnedFd,
+) -> Result<Transient, Refusal> {
+    let config = target(project)?;
+    let list = match stage {
+        Stage::Prepare => &config.prepare,
+        Stage::Migrate => &config.migrate,
+        Stage::Finish => &config.finish,
+    };
+    let command = list.get(line).ok_or_else(|| refused(format!("[deploy] has no command {line} there")))?;
+    let program = shell::program(&Run::Lines { lines: vec![command.clone()], shell: Shell::Sh }, "");
+    let mut environment = BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
+    environment.extend(config.env.clone());
+    environment.extend(env);
+    let folder = config.root.join("releases").join(release.to_string());
+    let hidden = [place.credentials(), place.store(), place.builds()].map(|path| format!("-{}", text(&path)));
+    Ok(Transient {
+        unit: unit_name(&project.name, deploy),
+        properties: vec![
+            Property::description(&format!("{} deploy of {release}: {command}", project.name)),
+            Property::service_type(ServiceType::Exec),
+            Property::exec_start(&program.path, &program.arguments),
+            Property::remain_after_exit(true),
+            Property::user(&config.user),
+            Property::slice(&unit::project_slice(&project.name)),
+            Property::working_directory(&text(&folder)),
+            Property::environment(&environment),
+            Property::runtime_max(config.timeout),
+            Property::timeout_stop(Duration::from_secs(10)),
+            Property::kill_mode(KillMode::ControlGroup),
+            Property::oom_policy(OomPolicy::Kill),
+            Property::ignore_sigpipe(false),
+            Property::standard_output_fd(output),
+            Property::standard_error(Output::Inherit),
+            Property::no_new_privileges(true),
+            Property::capability_bounding_set(NO_CAPABILITIES),
+            Property::protect_system(ProtectSystem::Full),
+            Property::protect_proc(ProtectProc::Invisible),
+            Property::private_tmp(true),
+            Property::private_devices(true),
+            Property::protect_kernel_tunables(true),
+            Property::protect_kernel_modules(true),
+            Property::protect_kernel_logs(true),
+            Property::protect_control_groups(true),
+            Property::restrict_suid_sgid(true),
+            Property::keyring_mode(KeyringMode::Private),
+            Property::umask(0o022),
+            Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
+        ],
+    })
+}

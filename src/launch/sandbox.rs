@@ -1,0 +1,72 @@
+//! The walls that steps and workers share; what each one needs beyond them stands with it.
+
+use crate::config::project::Network;
+use crate::model::unit::Trust;
+use crate::model::{Place, ProjectName, unit};
+use crate::systemd::{Capability, KeyringMode, Namespaces, Property, ProtectHome, ProtectProc, ProtectSystem};
+use std::path::Path;
+
+/// A path as the bus wants it. Ours are text: they come from checked names.
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+const NO_CAPABILITIES: &[Capability] = &[];
+
+/// No privileges, no other processes, no devices, no kernel; a read-only system without homes.
+/// What real builds need stays: AF_NETLINK, all of /proc (FACTS of the tools: make, cargo, npm, go, pip, dpkg).
+pub(super) fn walls(network: Network) -> Vec<Property> {
+    vec![
+        Property::no_new_privileges(true),
+        Property::capability_bounding_set(NO_CAPABILITIES),
+        Property::ambient_capabilities(NO_CAPABILITIES),
+        Property::protect_system(ProtectSystem::Strict),
+        Property::protect_home(ProtectHome::Tmpfs),
+        Property::protect_proc(ProtectProc::Invisible),
+        Property::private_devices(true),
+        Property::private_network(network == Network::None),
+        Property::protect_clock(true),
+        Property::protect_hostname(true),
+        Property::protect_kernel_logs(true),
+        Property::protect_kernel_modules(true),
+        Property::protect_kernel_tunables(true),
+        Property::protect_control_groups(true),
+        Property::restrict_namespaces(Namespaces::Forbidden),
+        Property::restrict_suid_sgid(true),
+        Property::restrict_realtime(true),
+        Property::lock_personality(true),
+        Property::system_call_architectures_native(),
+        Property::system_call_filter(&["@system-service"]),
+        Property::restrict_address_families(&["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]),
+        Property::keyring_mode(KeyringMode::Private),
+        Property::umask(0o022),
+    ]
+}
+
+/// Nothing of the CI, of `/run` (bus, journald, sockets of services) and of shared memory; names still resolve.
+pub(super) fn nothing_of_ours(place: &Place) -> Vec<Property> {
+    let config = text(&place.config());
+    vec![
+        Property::temporary_file_system(&[
+            ("/run", "ro,mode=755"),
+            ("/var/lib/ci", "ro,mode=755"),
+            ("/var/cache/ci", "ro,mode=755"),
+            ("/dev/shm", "mode=1777"),
+            (&config, "ro,mode=755"),
+        ]),
+        Property::bind_read_only_paths(&[("-/run/systemd/resolve", "/run/systemd/resolve")]),
+    ]
+}
+
+/// Runs as this user, in the project's slice.
+pub(super) fn identity(project: &ProjectName, user: &str) -> Vec<Property> {
+    vec![Property::user(user), Property::group(user), Property::slice(&unit::project_slice(project))]
+}
+
+/// The user that a project's steps run as. Refs from outside come with the issue that gives them users of their own.
+pub(super) fn step_user(project: &ProjectName, trust: Trust) -> Result<String, super::carry::Refusal> {
+    match trust {
+        Trust::Inside => Ok(unit::build_user(project, trust)),
+        Trust::Outside => Err(super::carry::refused("refs from outside are not built by this version")),
+    }
+}

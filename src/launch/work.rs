@@ -1,0 +1,177 @@
+//! The units of workers: one job, its own user, no more of the machine than the job needs.
+
+use super::carry::{Refusal, refused};
+use super::sandbox::{identity, nothing_of_ours, step_user, text, walls};
+use crate::config::project::{Network, Url};
+use crate::config::{Deploy, Project};
+use crate::model::unit::Trust;
+use crate::model::{Place, ProjectName, unit};
+use crate::order::Work;
+use crate::systemd::{CollectMode, KillMode, Property, ServiceType, Transient};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
+/// A worker keeps its own time limit and says so; systemd's lies this much above.
+const MARGIN: Duration = Duration::from_secs(15);
+/// The credential that a git worker finds its key or token in.
+const GIT_CREDENTIAL: &str = "git";
+
+fn word(work: Work) -> &'static str {
+    match work {
+        Work::Refs => "refs",
+        Work::Fetch => "fetch",
+        Work::Tidy => "tidy",
+        Work::Checkout => "checkout",
+        Work::Release => "release",
+        Work::Health => "health",
+        Work::Mail => "mail",
+    }
+}
+
+pub(super) fn unit_name(project: &Project, work: Work, job: &str) -> Result<String, Refusal> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if job.is_empty() || job.len() > 64 || !job.chars().all(plain) {
+        return Err(refused(format!("{job:?} cannot be part of a unit's name")));
+    }
+    Ok(unit::worker_unit(&project.name, word(work), job))
+}
+
+pub(super) fn describe(
+    place: &Place,
+    project: &Project,
+    work: Work,
+    unit: String,
+    timeout: Duration,
+    [task, answer, messages]: [OwnedFd; 3],
+) -> Result<Transient, Refusal> {
+    let mut properties = vec![
+        Property::description(&format!("{}: {}", project.name, word(work))),
+        Property::service_type(ServiceType::Exec),
+        Property::exec_start(PROGRAM, &[]),
+        Property::collect_mode(CollectMode::InactiveOrFailed),
+        Property::runtime_max(timeout + MARGIN),
+        Property::timeout_stop(Duration::from_secs(5)),
+        Property::kill_mode(KillMode::ControlGroup),
+        Property::standard_input_fd(task),
+        Property::standard_output_fd(answer),
+        Property::standard_error_fd(messages),
+        Property::tasks_max(512),
+    ];
+    properties.extend(match work {
+        Work::Refs => git(place, project, Network::Host, &[])?,
+        Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
+        Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
+        Work::Checkout => checkout(place, project)?,
+        Work::Release => release(place, project)?,
+        Work::Health => health(place, project),
+        Work::Mail => mail(place, project),
+    });
+    Ok(Transient { unit, properties })
+}
+
+/// What the project's git user needs: the mirror if it writes it, its credential, the keys of known hosts, and the
+/// repository itself where that is a folder of this machine.
+fn git(place: &Place, project: &Project, network: Network, writes: &[&Path]) -> Result<Vec<Property>, Refusal> {
+    let mut properties = identity(&project.name, &unit::git_user(&project.name));
+    properties.extend(walls(network));
+    properties.extend(nothing_of_ours(place));
+    properties.push(Property::private_tmp(true));
+    // Readable by the group, which the workers that check out and release are given.
+    properties.push(Property::umask(0o027));
+    let mirrors: Vec<String> = writes.iter().map(|path| text(path)).collect();
+    properties.push(Property::bind_paths(&mirrors.iter().map(|m| (m.as_str(), m.as_str())).collect::<Vec<_>>()));
+    let known = text(&place.known_hosts());
+    let mut shown = vec![(format!("-{known}"), known)];
+    if let Url::Local(path) = &project.source.url {
+        // Homes and /run are hidden, and a repository may well lie there.
+        shown.push((format!("-{}", text(path)), text(path)));
+    }
+    properties.push(Property::bind_read_only_paths(
+        &shown.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect::<Vec<_>>(),
+    ));
+    if let (Some(name), Network::Host) = (&project.source.credential, network) {
+        let file = place.credentials().join(name);
+        if !file.exists() {
+            return Err(refused(format!(
+                "the credential {name} is missing: put the private key, or user:token, into {} (owner root, mode 0600)",
+                file.display()
+            )));
+        }
+        properties.push(Property::load_credential(&[(GIT_CREDENTIAL, &text(&file))]));
+    }
+    Ok(properties)
+}
+
+fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
+    let mirror = text(&place.mirror(project));
+    vec![
+        Property::supplementary_groups(&[&unit::git_user(project)]),
+        Property::bind_read_only_paths(&[(&mirror, &mirror)]),
+    ]
+}
+
+fn checkout(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    let own = text(&place.cache(&project.name));
+    let mut properties = identity(&project.name, &step_user(&project.name, Trust::Inside)?);
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend(mirror_to_read(place, &project.name));
+    properties.push(Property::private_tmp(true));
+    properties.push(Property::bind_paths(&[(&own, &own)]));
+    Ok(properties)
+}
+
+/// The deploy target of a project, and its user: there, and nobody who must not be given work.
+pub(super) fn target(project: &Project) -> Result<&Deploy, Refusal> {
+    let deploy = project.deploy.as_ref().ok_or_else(|| refused(format!("{} has no [deploy]", project.name)))?;
+    match nix::unistd::User::from_name(&deploy.user) {
+        Ok(Some(user)) if user.uid.is_root() => Err(refused(format!("{} is root; a deploy never is", deploy.user))),
+        Ok(Some(_)) => Ok(deploy),
+        Ok(None) => Err(refused(format!(
+            "the user {0} does not exist; make it: useradd --system --home-dir {1} --shell /usr/sbin/nologin {0}",
+            deploy.user,
+            deploy.root.display()
+        ))),
+        Err(error) => Err(refused(format!("{}: {error}", deploy.user))),
+    }
+}
+
+fn release(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    let deploy = target(project)?;
+    let root = text(&deploy.root);
+    let mut properties = vec![Property::user(&deploy.user), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend(mirror_to_read(place, &project.name));
+    properties.push(Property::private_tmp(true));
+    // Bound, not only writable: the root may lie in a home, and homes are hidden. Missing is the worker's to say.
+    properties.push(Property::bind_paths(&[(&format!("-{root}"), &root)]));
+    Ok(properties)
+}
+
+fn health(place: &Place, project: &Project) -> Vec<Property> {
+    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::Host));
+    properties.extend(nothing_of_ours(place));
+    properties
+}
+
+/// sendmail of postfix, exim and dma is set-gid and writes to the spool: no wall may stand in the way of that.
+fn mail(place: &Place, project: &Project) -> Vec<Property> {
+    let hidden = [place.credentials(), place.store(), place.builds(), place.wakes()].map(|path| format!("-{}", text(&path)));
+    vec![
+        Property::user("ci-mail"),
+        Property::slice(&unit::project_slice(&project.name)),
+        Property::private_tmp(true),
+        Property::private_devices(true),
+        Property::protect_proc(crate::systemd::ProtectProc::Invisible),
+        Property::protect_home(crate::systemd::ProtectHome::ReadOnly),
+        Property::protect_system(crate::systemd::ProtectSystem::Full),
+        Property::protect_kernel_tunables(true),
+        Property::protect_kernel_modules(true),
+        Property::protect_control_groups(true),
+        Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
+    ]
+}
