@@ -1,0 +1,138 @@
+//! The intake: the socket on which people and hooks ask, `/run/ci/request.sock`.
+//!
+//! One connection is one question: a line of JSON ([`Ask`]) there, a line of JSON ([`Answer`]) back, given only after
+//! the commit. Who asks is the uid that the kernel tells (`SO_PEERCRED`), never a word in the question.
+
+mod client;
+mod server;
+
+pub use client::{AskError, ask};
+pub use server::{Peer, ServeError, serve};
+
+use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId};
+use serde::{Deserialize, Serialize};
+
+/// Longest question or answer, in bytes.
+pub const LINE_MAX: u64 = 64 * 1024;
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask", deny_unknown_fields)]
+pub enum Ask {
+    /// A build.
+    Build(BuildAsk),
+    /// Stop a build, or take what waits out of the queue.
+    Stop {
+        /// Whose.
+        project: ProjectName,
+        /// Which; none is all that is unfinished or waiting.
+        number: Option<BuildNumber>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Look at repositories now.
+    Poll {
+        /// Whose.
+        projects: Vec<ProjectName>,
+    },
+    /// Make a build live.
+    Deploy {
+        /// Whose.
+        project: ProjectName,
+        /// Which build; none is the newest green one of the deploy branch.
+        number: Option<BuildNumber>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Go back to the release before.
+    Rollback {
+        /// Whose.
+        project: ProjectName,
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// The build that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuildAsk {
+    /// Whose.
+    pub project: ProjectName,
+    /// Of which ref; none is the remote's HEAD.
+    pub reference: Option<RefName>,
+    /// What of it.
+    pub what: What,
+    /// Why.
+    pub reason: Option<String>,
+    /// Chosen by the client at random: the same again is the same request.
+    pub token: String,
+}
+
+/// What of a ref is to be built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum What {
+    /// This commit, which a poll saw as the tip.
+    Seen {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// The tip at the moment of the build, first in the queue.
+    Force,
+    /// A tag or commit in a person's words, first in the queue.
+    Revision {
+        /// The words.
+        revision: String,
+    },
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum Answer {
+    /// The request is in the store.
+    Queued {
+        /// Its id.
+        request: RequestId,
+    },
+    /// The wish to stop is in the store.
+    Stopping {
+        /// The builds that will stop.
+        builds: Vec<BuildId>,
+        /// The requests that will not be built.
+        dropped: Vec<RequestId>,
+    },
+    /// The look is in the store.
+    Looking,
+    /// The deploy is in the store.
+    Deploying {
+        /// Its id.
+        deploy: DeployId,
+        /// The build that it makes live.
+        number: BuildNumber,
+    },
+    /// No.
+    Refused {
+        /// Whose turn it is.
+        refusal: Refusal,
+        /// Why, and what to do.
+        message: String,
+    },
+}
+
+/// Why a question was refused: decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Not in the group `ci-users`.
+    Stranger,
+    /// Not understood.
+    Garbage,
+    /// No such project, build or ref; nothing to do.
+    NoSuchThing,
+    /// The project's configuration is broken.
+    Configuration,
+    /// Not now.
+    TryAgain,
+}
