@@ -30,8 +30,9 @@ pub(super) fn into_disk(root: &Path) {
 
 /// Folders of the host that pip takes packages from.
 pub(super) fn pip_folders() -> Vec<PathBuf> {
-    let links = pip_settings().remove("find-links").unwrap_or_else(String::new);
-    links.split_whitespace().map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()).collect()
+    let settings = pip_settings();
+    let links = settings.get("find-links").into_iter().flat_map(|links| links.split_whitespace());
+    links.map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()).collect()
 }
 
 fn name_servers() -> String {
