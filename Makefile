@@ -6,6 +6,11 @@ DESTDIR =
 # The folder of the built programs that `install` takes.
 BUILT   = target/release
 CARGO   = cargo
+# rustup's Rust comes before Debian's, which is older than what we build with.
+CARGO_HOME ?= $(HOME)/.cargo
+export PATH := $(CARGO_HOME)/bin:$(PATH)
+# A recipe stops at its first error, in a loop too.
+.SHELLFLAGS = -euc
 
 bindir        = $(PREFIX)/bin
 libexecdir    = $(PREFIX)/libexec/unitci
@@ -62,7 +67,7 @@ endif
 
 uninstall: ## remove what `install` installed; configuration and data stay
 ifeq ($(DESTDIR),)
-	if test -d /run/systemd/system; then systemctl disable --now $(filter-out %@.service %.slice,$(UNITS)); fi
+	if test -d /run/systemd/system; then systemctl disable --now $(filter-out %@.service %.slice,$(UNITS)); systemctl stop ci.slice; fi
 endif
 	rm -f $(foreach c,$(COMMANDS),"$D$(bindir)/$c" "$D$(bashdir)/$c")
 	rm -f "$D$(zshdir)/_unitci" "$D$(fishdir)/unitci.fish"
@@ -73,7 +78,7 @@ endif
 ifeq ($(DESTDIR),)
 	if test -d /run/systemd/system; then systemctl daemon-reload; fi
 endif
-	@echo "Kept: $(sysconfdir), $(DATA) and the users; 'make purge' removes them. Deployed sites stay in any case."
+	@echo "Kept: $(sysconfdir) $(DATA) and the users; 'make purge' removes them. Deployed sites stay in any case."
 
 DATA = /var/lib/ci /var/cache/ci /run/ci
 
@@ -92,8 +97,8 @@ check: ## everything, on booted machines; as root; installs what is missing. SUI
 	@tests/check
 
 demo: ## the whole way on a throw-away machine, as root; KEEP=1 leaves it up
-	@tests/setup
-	built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --test demo
+	@tests/setup demo
+	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --test demo
 
 clean: ## remove what was built
 	$(CARGO) clean

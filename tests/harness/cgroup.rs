@@ -103,8 +103,10 @@ fn pass_controllers_down() {
 /// Kills every process of a machine at once and removes its groups, in whatever tree they are.
 pub(super) fn end(name: &str) {
     let kill = Layout::of_host().unified().join(name).join("cgroup.kill");
-    if kill.exists() {
-        host::write(&kill, "1");
+    if kill.exists()
+        && let Err(error) = std::fs::write(&kill, "1")
+    {
+        eprintln!("harness: {}: {error}", kill.display());
     }
     let below = std::fs::read_dir(CGROUPS).expect("the cgroup trees").flatten().map(|entry| entry.path().join(name));
     let groups: Vec<PathBuf> =

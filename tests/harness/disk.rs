@@ -33,8 +33,10 @@ impl Disk {
         let machines = machines_dir();
         host::make_dir(&machines);
         let path = machines.join(format!("{name}.lock"));
+        let gate = gate(&machines);
         let lock = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         lock.lock().expect("to lock a name that only this process uses");
+        drop(gate);
         let disk = Disk { dir: machines.join(name), _claim: Claim { path, _lock: lock } };
         host::make_dir(&disk.dir);
         let mountpoint = disk.dir.to_str().expect("UNITCI_TEST_DIR in UTF-8");
@@ -79,9 +81,18 @@ fn machines_dir() -> PathBuf {
     host::test_dir().join("machines")
 }
 
+/// Held while locks are made and while they are tried: between its making and its locking a lock looks left behind.
+fn gate(machines: &Path) -> File {
+    let gate = File::open(machines).unwrap_or_else(|error| panic!("{}: {error}", machines.display()));
+    gate.lock().expect("to lock the folder of the machines");
+    gate
+}
+
 /// Names of machines whose process died without ending them, for `end` to finish off; their disks go after that.
 pub(super) fn sweep(end: impl Fn(&str)) {
-    let Ok(entries) = std::fs::read_dir(machines_dir()) else { return };
+    let machines = machines_dir();
+    let Ok(entries) = std::fs::read_dir(&machines) else { return };
+    let _gate = gate(&machines);
     for entry in entries.flatten() {
         let path = entry.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".lock")) else { continue };
@@ -90,7 +101,7 @@ pub(super) fn sweep(end: impl Fn(&str)) {
         if lock.try_lock().is_ok() && path.exists() {
             eprintln!("harness: removing {name}, which a test that was killed left behind");
             end(name);
-            discard(&machines_dir().join(name));
+            discard(&machines.join(name));
             drop(Claim { path: path.clone(), _lock: lock });
         }
     }

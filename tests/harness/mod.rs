@@ -28,6 +28,7 @@ mod wait;
 
 pub(crate) use forward::Forward;
 pub(crate) use install::install_into;
+pub(crate) use journal::Entry;
 pub(crate) use machine::{Blueprint, Machine};
 pub(crate) use root::Suite;
 pub(crate) use run::Output;

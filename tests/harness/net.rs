@@ -2,7 +2,7 @@
 
 use super::host;
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Networks of four addresses in 10.213.0.0/16, which nobody else is likely to use.
 const NETWORKS: u16 = 16384;
@@ -41,6 +41,7 @@ impl Network {
         let (outside, inside) = (self.address(1), self.address(2));
         // An interface's name has at most 15 characters.
         let interface = format!("unitci{}", self.number);
+        remove_interface(&interface);
         let pid = leader.to_string();
         let ip = |arguments: &str| host::must("ip", arguments.split(' '));
         ip(&format!("link add {interface} type veth peer name host0 netns {pid}"));
@@ -63,12 +64,26 @@ impl Network {
     }
 }
 
-/// Removes what the host still knows of a machine's network; nothing if it had none.
+/// Removes what the host still knows of a machine's network; nothing if it had none. Called while a test panics,
+/// so it only complains.
 pub(super) fn forget(name: &str) {
     let table = table(name);
-    let tables = host::must("nft", ["list", "tables", "ip"]);
-    if tables.lines().any(|line| line == format!("table ip {table}")) {
-        host::must("nft", ["delete", "table", "ip", &table]);
+    // Adding a table that is there does nothing: so there is one to delete.
+    let script = format!("add table ip {table}; delete table ip {table}");
+    match host::command("nft").arg(script).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => eprintln!("harness: nft: {}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => eprintln!("harness: nft: {error}"),
+    }
+}
+
+/// The kernel removes the pair of a dead machine in its own time, which may be later than the next boot.
+fn remove_interface(interface: &str) {
+    let here = Path::new("/sys/class/net").join(interface);
+    if here.exists() {
+        let output = host::command("ip").args(["link", "delete", interface]).output().expect("to start ip");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() || !here.exists(), "{interface} cannot be removed: {error}");
     }
 }
 

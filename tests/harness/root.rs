@@ -66,7 +66,7 @@ impl Suite {
     }
 
     /// Where most tests run: the oldest, unless `SUITE=` says otherwise.
-    pub(crate) fn oldest() -> Vec<Suite> {
+    pub(crate) fn usual() -> Vec<Suite> {
         Suite::chosen().unwrap_or_else(|| vec![Suite::Bookworm])
     }
 

@@ -23,7 +23,7 @@ fn machines_boot_with_all_units_well() {
 
 #[test]
 fn commands_run_as_who_they_should_and_say_how_they_ended() {
-    let machine = Machine::boot(Suite::oldest()[0]);
+    let machine = Machine::boot(Suite::usual()[0]);
     machine.sh("useradd --create-home --groups systemd-journal anna");
     assert_eq!(machine.run_as("anna", ["id", "-unG"]).expect_code(1).stdout, "");
     assert_eq!(
@@ -74,7 +74,7 @@ fn a_reboot_stops_services_in_order_and_boots_the_same_disk() {
 
 #[test]
 fn an_entry_of_the_journal_can_be_waited_for() {
-    let machine = Machine::boot(Suite::oldest()[0]);
+    let machine = Machine::boot(Suite::usual()[0]);
     machine.sh("systemd-run --quiet --on-active=300ms sh -c 'echo it is time'");
     assert_eq!(machine.wait_journal(&["MESSAGE=it is time"], SOON).field("SYSLOG_IDENTIFIER"), "sh");
     machine.sh("systemd-run --quiet --unit=brief sleep 0.2");
@@ -103,12 +103,14 @@ fn a_network_leads_out_and_a_forward_leads_in() {
 
 #[test]
 fn limits_hold_where_a_test_asks_for_them() {
-    let machine = Machine::on(Suite::oldest()[0]).with_limits().boot();
-    let fill = "print(len('x' * 200_000_000))";
-    let run = |limit: &str| {
-        let limit = format!("MemoryMax={limit}");
-        machine.run(["systemd-run", "--quiet", "--wait", "--pipe", "-p", &limit, "python3", "-c", fill])
-    };
-    assert_eq!(run("infinity").expect_success().stdout.trim(), "200000000");
-    assert!(!run("50M").status.success(), "a step of 200 MB died of its limit of 50 MB");
+    for suite in Suite::every() {
+        let machine = Machine::on(suite).with_limits().boot();
+        let fill = "print(len('x' * 200_000_000))";
+        let run = |limit: &str| {
+            let limit = format!("MemoryMax={limit}");
+            machine.run(["systemd-run", "--quiet", "--wait", "--pipe", "-p", &limit, "python3", "-c", fill])
+        };
+        assert_eq!(run("infinity").expect_success().stdout.trim(), "200000000");
+        assert!(!run("50M").status.success(), "200 MB did not fit into 50 MB");
+    }
 }
