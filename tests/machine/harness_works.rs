@@ -85,8 +85,8 @@ fn an_entry_of_the_journal_can_be_waited_for() {
 fn a_network_leads_out_and_a_forward_leads_in() {
     for suite in Suite::every() {
         let mut machine = Machine::on(suite).with_network().boot();
-        machine
-            .sh("python3 -m venv /tmp/venv && /tmp/venv/bin/pip download --quiet --no-deps --dest /tmp itsdangerous");
+        // pip as venv brings it; making a venv takes seconds that this test has no use for.
+        machine.sh("python3 /usr/share/python-wheels/pip-*.whl/pip download -q --no-deps --dest /tmp itsdangerous");
         machine.crash();
         machine.boot_again();
         machine
