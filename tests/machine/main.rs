@@ -1,0 +1,8 @@
+//! Tests on booted machines: everything that says "systemd". Run as root, by `make check` or
+//! `cargo test --test machine`; `SUITE=bookworm|trixie|all` chooses where.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod harness_works;
+mod installation;
