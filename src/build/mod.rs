@@ -1,0 +1,11 @@
+//! The verb `ci-build`: taking requests, dispatching, supervising one build; and a person's side of it.
+
+pub mod dispatch;
+mod finish;
+mod log;
+pub mod person;
+mod prepare;
+mod spec;
+mod steps;
+pub mod supervise;
+pub mod take;

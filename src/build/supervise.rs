@@ -1,0 +1,242 @@
+//! The supervisor of one build, `ci-build@gkp:42.service`: checkout, then step after step, then the verdict.
+//!
+//! It may be killed anywhere and started again: the rows say where the build stands, the units of its steps go on
+//! without it, and their pipes come back from the fd store.
+
+use super::finish::{self, End};
+use super::spec::StepSpec;
+use crate::attend::Bell;
+use crate::config::{LoadError, Project, Site, load_project};
+use crate::journal::{self, Event, Subject};
+use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
+use crate::order::{Order, OrderError, Orders};
+use crate::plan::result::Progress;
+use crate::store::{NewStep, Store, StoreError};
+use crate::systemd::{Bus, BusError, JobKind, Notifier, NotifyError, PassedFds, SystemState};
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often a build may be taken over before it is given up.
+const TAKEOVERS: u32 = 20;
+
+/// Why a supervisor cannot go on. It exits, and systemd starts the next.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// The row is not there.
+    #[error("there is no build {0}")]
+    NoSuchBuild(BuildId),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own folders or pipes.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The manager that started us.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    /// The fd store.
+    #[error(transparent)]
+    Activation(#[from] crate::systemd::ActivationError),
+    /// Not started by systemd.
+    #[error("ci-build --supervise is run by ci-build@.service only; a person says: ci-build {0}")]
+    NotAUnit(BuildId),
+    /// The kernel.
+    #[error("signals: {0}")]
+    Signals(#[from] nix::Error),
+    /// A spec in the store cannot be read.
+    #[error("step {0}: what it runs cannot be read from the store: {1}")]
+    Spec(StepIndex, serde_json::Error),
+}
+
+/// Why the supervisor ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// The build is over.
+    Finished,
+    /// The machine goes down, or an upgrade starts us again: the build stays as it is.
+    Quietly,
+}
+
+/// All that supervising one build needs.
+pub(super) struct Supervisor<'a> {
+    pub(super) place: &'a Place,
+    pub(super) store: Store,
+    pub(super) bus: Bus,
+    pub(super) orders: Orders,
+    pub(super) notifier: Notifier,
+    pub(super) passed: PassedFds,
+    pub(super) bell: Bell,
+    pub(super) site: Site,
+    pub(super) project: Project,
+    pub(super) id: BuildId,
+    pub(super) deadline: Instant,
+    /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
+    pub(super) stopping: bool,
+}
+
+/// What a SIGTERM means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Terminated {
+    /// Somebody wants the build stopped.
+    Cancel(Stop),
+    /// The machine goes down, or we are restarted.
+    Leave,
+}
+
+/// Runs a build to its end, or takes it over.
+pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
+    let bell = Bell::install()?;
+    let passed = PassedFds::take_all()?;
+    let notifier = Notifier::from_env()?.ok_or_else(|| SuperviseError::NotAUnit(id.clone()))?;
+    let mut store = Store::open(place)?;
+    let build = store.read().build(id)?.ok_or_else(|| SuperviseError::NoSuchBuild(id.clone()))?;
+    notifier.ready()?;
+    if let BuildState::Finished { .. } = build.state {
+        return Ok(());
+    }
+    let (site, project) = match load_project(place, &id.project) {
+        Ok(loaded) => loaded,
+        Err(error) => return give_up(place, &mut store, &build, &error),
+    };
+    let started = take(place, &mut store, &build, &project)?;
+    let spent = Duration::try_from(Timestamp::now().duration_since(started)).unwrap_or_default();
+    let mut supervisor = Supervisor {
+        place,
+        bus: Bus::connect(&place.bus)?,
+        orders: Orders::to(place),
+        store,
+        notifier,
+        passed,
+        bell,
+        site,
+        deadline: Instant::now() + project.build.timeout.saturating_sub(spent),
+        project,
+        id: id.clone(),
+        stopping: false,
+    };
+    match supervisor.run()? {
+        Leave::Finished | Leave::Quietly => Ok(()),
+    }
+}
+
+/// A configuration that broke after the request was taken.
+fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -> Result<(), SuperviseError> {
+    let summary = format!("{error}; ci-config check tells more");
+    finish::record(place, store, &End { build, verdict: Verdict::Exception, summary: &summary, project: None, site: &Site::default() })?;
+    Ok(())
+}
+
+/// Takes the build, for the first time or over from one that died; says since when it runs.
+fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> Result<Timestamp, SuperviseError> {
+    let id = &build.id;
+    let folder = place.build(id);
+    std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
+    let checkout = NewStep { name: checkout_name(), spec: None };
+    let mut steps = vec![checkout];
+    for step in &project.steps {
+        let spec = serde_json::to_string(&StepSpec::of(step, project.build.timeout));
+        let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
+        steps.push(NewStep { name: step.name.clone(), spec: Some(spec) });
+    }
+    let boot = crate::boot::id().map_err(|source| SuperviseError::Io { path: crate::boot::PATH.into(), source })?;
+    let now = Timestamp::now();
+    let (taken, takeovers) = store.write(|tx| {
+        tx.take_build(id, &boot, &steps, now)?;
+        Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
+    })?;
+    let subject = Subject::build(id);
+    if takeovers == 0 {
+        journal::info(Event::BuildStarted, &subject, &format!("build {id} begins: {}", build.origin.describe()));
+    } else if takeovers <= TAKEOVERS {
+        journal::info(Event::TakenOver, &subject, &format!("build {id} is taken over by another supervisor"));
+    } else {
+        journal::warning(Event::TakenOver, &subject, &format!("build {id} has been taken over {takeovers} times"));
+    }
+    match taken.map(|b| b.state) {
+        Some(BuildState::Running { started, .. }) => Ok(started),
+        Some(BuildState::Starting | BuildState::Finished { .. }) | None => Ok(now),
+    }
+}
+
+/// The name of step 0.
+fn checkout_name() -> StepName {
+    match "checkout".parse() {
+        Ok(name) => name,
+        Err(_) => unreachable!("a word of letters is a step's name"),
+    }
+}
+
+impl Supervisor<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject::build(&self.id)
+    }
+
+    pub(super) fn build(&self) -> Result<Build, SuperviseError> {
+        self.store.read().build(&self.id)?.ok_or_else(|| SuperviseError::NoSuchBuild(self.id.clone()))
+    }
+
+    fn run(&mut self) -> Result<Leave, SuperviseError> {
+        match self.orders.give(&Order::Prepare { project: self.id.project.clone() }, &[]) {
+            Ok(_) => {}
+            Err(error) => return self.broken(&error),
+        }
+        let mut progress = Progress::START;
+        for step in self.store.read().steps(&self.id)? {
+            match self.step(&step, progress)? {
+                Some(after) => progress = after,
+                None => return Ok(Leave::Quietly),
+            }
+        }
+        self.end(progress)
+    }
+
+    /// The CI's own trouble before the first step.
+    fn broken(&mut self, error: &OrderError) -> Result<Leave, SuperviseError> {
+        let build = self.build()?;
+        let summary = error.to_string();
+        let end = End { build: &build, verdict: Verdict::Exception, summary: &summary, project: Some(&self.project), site: &self.site };
+        finish::record(self.place, &mut self.store, &end)?;
+        Ok(Leave::Finished)
+    }
+
+    fn end(&mut self, progress: Progress) -> Result<Leave, SuperviseError> {
+        let build = self.build()?;
+        let steps = self.store.read().steps(&self.id)?;
+        let summary = finish::summary(&build, progress.worst, &steps);
+        let end = End { build: &build, verdict: progress.worst, summary: &summary, project: Some(&self.project), site: &self.site };
+        finish::record(self.place, &mut self.store, &end)?;
+        Ok(Leave::Finished)
+    }
+
+    /// SIGTERM means three things; systemd knows which.
+    pub(super) fn terminated(&mut self) -> Result<Terminated, SuperviseError> {
+        if self.bus.system_state()? == SystemState::Stopping {
+            return Ok(Terminated::Leave);
+        }
+        match self.bus.job_of(&unit::build_unit(&self.id))? {
+            Some(JobKind::Restart | JobKind::Start | JobKind::TryRestart) => Ok(Terminated::Leave),
+            Some(_) | None => {
+                self.bell.answered();
+                self.stopping = true;
+                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
+                self.notifier.extend_timeout(self.project.build.stop_grace + Duration::from_secs(60))?;
+                let stop = match self.build()?.stop {
+                    Some(stop) => stop,
+                    None => Stop { by: "systemctl stop".to_owned(), reason: None },
+                };
+                let id = self.id.clone();
+                self.store.write(|tx| tx.ask_stop(&id, &stop))?;
+                Ok(Terminated::Cancel(stop))
+            }
+        }
+    }
+}
