@@ -1,4 +1,5 @@
 //! unitci: a CI made of systemd units.
 
 pub mod config;
+pub mod configure;
 pub mod model;
