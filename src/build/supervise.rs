@@ -223,7 +223,7 @@ impl Supervisor<'_> {
             return Ok(Terminated::Leave);
         }
         match self.bus.job_of(&unit::build_unit(&self.id))? {
-            Some(JobKind::Restart | JobKind::Start | JobKind::TryRestart) => Ok(Terminated::Leave),
+            Some(JobKind::Restart | JobKind::Start) => Ok(Terminated::Leave),
             Some(_) | None => {
                 self.bell.answered();
                 self.stopping = true;

@@ -47,15 +47,15 @@ fn admit(uid: Uid) -> Result<Peer, String> {
     let people = Group::from_name(PEOPLE_GROUP).map_err(|e| e.to_string())?;
     match people {
         Some(people) if groups.contains(&people.gid) => Ok(Peer { name: user.name }),
-        _ => Err(format!("{0} is not in the group {PEOPLE_GROUP}; an administrator adds you: adduser {0} {PEOPLE_GROUP}", user.name)),
+        _ => Err(format!(
+            "{0} is not in the group {PEOPLE_GROUP}; an administrator adds you: adduser {0} {PEOPLE_GROUP}",
+            user.name
+        )),
     }
 }
 
 /// Takes questions until nobody has been connected for a second. `decide` answers one; it is called from many threads.
-pub fn serve(
-    listener: &UnixListener,
-    decide: &(dyn Fn(Ask, &Peer) -> Answer + Sync),
-) -> Result<(), ServeError> {
+pub fn serve(listener: &UnixListener, decide: &(dyn Fn(Ask, &Peer) -> Answer + Sync)) -> Result<(), ServeError> {
     let connected = Arc::new(AtomicUsize::new(0));
     listener.set_nonblocking(true)?;
     std::thread::scope(|threads| {

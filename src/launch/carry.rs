@@ -159,7 +159,8 @@ impl Launcher {
             ServiceAction::Reload => (&deploy.reload, "reload", Verb::Reload),
         };
         if !named.iter().any(|name| name == unit) {
-            let message = format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
+            let message =
+                format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
             return Err(refused(message));
         }
         self.job(verb, unit, SERVICE, &format!("{key} of {unit} failed"))
@@ -168,5 +169,7 @@ impl Launcher {
 
 /// Exactly as many descriptors as the order needs.
 fn these<const N: usize>(descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; N], Refusal> {
-    descriptors.try_into().map_err(|got: Vec<OwnedFd>| refused(format!("{N} descriptors are needed, {} came", got.len())))
+    descriptors
+        .try_into()
+        .map_err(|got: Vec<OwnedFd>| refused(format!("{N} descriptors are needed, {} came", got.len())))
 }

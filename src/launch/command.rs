@@ -44,7 +44,8 @@ pub(super) fn describe(
     };
     let command = list.get(line).ok_or_else(|| refused(format!("[deploy] has no command {line} there")))?;
     let program = shell::program(&Run::Lines { lines: vec![command.clone()], shell: Shell::Sh }, "");
-    let mut environment = BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
+    let mut environment =
+        BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
     environment.extend(config.env.clone());
     environment.extend(env);
     let folder = config.root.join("releases").join(release.to_string());

@@ -2,8 +2,8 @@
 
 use super::carry::{Refusal, refused};
 use super::sandbox::{identity, nothing_of_ours, step_user, text, walls};
-use crate::config::project::{Network, Url};
-use crate::config::{Deploy, Project};
+use crate::config::Project;
+use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, unit};
 use crate::order::Work;
@@ -160,7 +160,8 @@ fn health(place: &Place, project: &Project) -> Vec<Property> {
 
 /// sendmail of postfix, exim and dma is set-gid and writes to the spool: no wall may stand in the way of that.
 fn mail(place: &Place, project: &Project) -> Vec<Property> {
-    let hidden = [place.credentials(), place.store(), place.builds(), place.wakes()].map(|path| format!("-{}", text(&path)));
+    let hidden =
+        [place.credentials(), place.store(), place.builds(), place.wakes()].map(|path| format!("-{}", text(&path)));
     vec![
         Property::user("ci-mail"),
         Property::slice(&unit::project_slice(&project.name)),
