@@ -60,6 +60,11 @@ impl Launcher {
                 self.stop_and_let_go(&unit)?;
                 self.start(work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?)
             }
+            Order::StopWork { project, work, job } => {
+                let project = self.project(&project)?;
+                self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
+                Ok(Reply::Done)
+            }
             Order::Command { project, deploy, stage, line, release, env } => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&project)?;

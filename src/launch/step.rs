@@ -5,7 +5,7 @@ use super::sandbox::{identity, nothing_of_ours, step_user, text, walls};
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::model::{Place, unit};
-use crate::order::StepOrder;
+use crate::order::{Shutdown, StepOrder};
 use crate::systemd::{KillMode, OomPolicy, Property, ServiceType, Transient};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -36,8 +36,6 @@ pub(super) fn describe(
         Property::exec_start(&program.path, &program.arguments),
         // How it ended must be there for a supervisor that was not when it ended.
         Property::remain_after_exit(true),
-        // At shutdown the supervisor goes first, and so does not take the end of the machine for the end of the step.
-        Property::before(&[&unit::build_unit(&order.build)]),
         Property::runtime_max(order.timeout),
         Property::timeout_stop(project.build.stop_grace),
         Property::kill_mode(KillMode::ControlGroup),
@@ -56,6 +54,10 @@ pub(super) fn describe(
             ("CI_STEP", order.name.as_str()),
         ]),
     ];
+    match order.shutdown {
+        Shutdown::SupervisorFirst => properties.push(Property::before(&[&unit::build_unit(&order.build)])),
+        Shutdown::Any => {}
+    }
     properties.extend(project.build.memory.map(Property::memory_max));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(identity(&project.name, &user));

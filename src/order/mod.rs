@@ -63,6 +63,15 @@ pub enum Order {
         /// The worker's own time limit; the unit's lies above it.
         timeout: Duration,
     },
+    /// Stop a worker.
+    StopWork {
+        /// For which project.
+        project: ProjectName,
+        /// As what it runs.
+        work: Work,
+        /// Which.
+        job: String,
+    },
     /// Run one of the project's `[deploy]` commands in a release; one descriptor: its output.
     Command {
         /// Whose.
@@ -115,6 +124,19 @@ pub struct StepOrder {
     pub env: BTreeMap<String, String>,
     /// After how long systemd stops it.
     pub timeout: Duration,
+    /// When the machine goes down.
+    pub shutdown: Shutdown,
+}
+
+/// In which order a step and its supervisor stop when the machine goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shutdown {
+    /// The supervisor first, so that it does not take the end of the machine for the end of the step.
+    SupervisorFirst,
+    /// As it comes: the supervisor is being stopped already, and systemd would start no unit that is ordered before
+    /// one with a stop job (systemd.unit(5), `Before=`).
+    Any,
 }
 
 /// As what a worker runs: decides user, sandbox, network and credential.

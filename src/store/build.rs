@@ -29,8 +29,6 @@ pub struct StepEnd {
     pub outcome: String,
     /// What it used.
     pub usage: Usage,
-    /// How long its log is, if it has one.
-    pub log: Option<LogSize>,
 }
 
 fn build(row: &Fields<'_>) -> Result<Build> {
@@ -246,7 +244,7 @@ impl Tx<'_> {
     pub fn step_finished(&self, id: &BuildId, index: StepIndex, end: &StepEnd, now: Timestamp) -> Result<()> {
         self.0.execute(
             "UPDATE step SET state = 'finished', finished = ?4, verdict = ?5, outcome = ?6, cpu_usec = ?7,
-               memory_peak = ?8, log_bytes = ?9, log_lines = ?10
+               memory_peak = ?8
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state <> 'finished'",
             params![
                 id.project.as_str(),
@@ -257,9 +255,16 @@ impl Tx<'_> {
                 end.outcome,
                 end.usage.cpu_usec,
                 end.usage.memory_peak,
-                end.log.map(|l| l.bytes),
-                end.log.map(|l| l.lines),
             ],
+        )?;
+        Ok(())
+    }
+
+    /// A step's log is packed.
+    pub fn step_logged(&self, id: &BuildId, index: StepIndex, log: LogSize) -> Result<()> {
+        self.0.execute(
+            "UPDATE step SET log_bytes = ?4, log_lines = ?5 WHERE project = ?1 AND number = ?2 AND idx = ?3",
+            params![id.project.as_str(), id.number.0, index.0, log.bytes, log.lines],
         )?;
         Ok(())
     }

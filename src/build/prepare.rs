@@ -1,0 +1,239 @@
+//! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
+
+use super::log::to_journal;
+use super::supervise::{SuperviseError, Supervisor, Terminated};
+use crate::journal::{self, Event, Priority};
+use crate::model::build::Usage;
+use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
+use crate::order::{Order, Work};
+use crate::output::{Interest, Opened, Recorder, Stop, step_pipe};
+use crate::worker::call::{CallError, Call};
+use crate::worker::protocol::{
+    AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve,
+};
+use jiff::Timestamp;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// How long filling a workspace may take.
+const CHECKOUT: Duration = Duration::from_secs(900);
+/// How long a fetch may take, however long `[source] timeout` lets the server think before it answers.
+const FETCH: Duration = Duration::from_secs(900);
+
+/// Why there is no workspace to build in.
+enum Trouble {
+    /// A worker could not do it.
+    Call(CallError),
+    /// Somebody stopped the build.
+    Stopped,
+    /// The supervisor is to leave.
+    Leave,
+}
+
+impl Supervisor<'_> {
+    /// Fetches, pins, checks out; nothing when the supervisor is to leave.
+    pub(super) fn checkout(&mut self, step: &StepRow) -> Result<Option<Verdict>, SuperviseError> {
+        let id = self.id.clone();
+        if step.state == StepState::Pending {
+            self.store.write(|tx| tx.step_started(&id, step.index, Timestamp::now()))?;
+        }
+        self.notifier.status("checkout")?;
+        let mut log = self.open_log(step.index)?;
+        let (verdict, outcome) = match &mut log {
+            // Its log was packed and the verdict not written: nothing tells how it went, so it is done again, in silence.
+            Opened::Ended(_) => match self.fill(step, None)? {
+                Ok(told) => (Verdict::Success, told),
+                Err(trouble) => match self.judge_trouble(&trouble) {
+                    Some(judged) => judged,
+                    None => return Ok(None),
+                },
+            },
+            Opened::Recording(recorder) => match self.fill(step, Some(recorder))? {
+                Ok(told) => (Verdict::Success, told),
+                Err(trouble) => match self.judge_trouble(&trouble) {
+                    Some(judged) => judged,
+                    None => return Ok(None),
+                },
+            },
+        };
+        self.write_down(step, verdict, &outcome, Usage::default())?;
+        self.close_log(step.index, &step.name, log)?;
+        Ok(Some(verdict))
+    }
+
+    fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
+        match trouble {
+            Trouble::Leave => None,
+            Trouble::Stopped => Some((Verdict::Cancelled, "stopped".to_owned())),
+            Trouble::Call(error) => Some((Verdict::Exception, error.to_string())),
+        }
+    }
+
+    fn fill(
+        &mut self,
+        step: &StepRow,
+        mut recorder: Option<&mut Recorder>,
+    ) -> Result<Result<String, Trouble>, SuperviseError> {
+        let build = self.build()?;
+        // A polled commit is in the mirror since the poll.
+        let mut commit = build.commit.clone();
+        if commit.is_none() {
+            commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
+                Ok(commit) => Some(commit),
+                Err(trouble) => return Ok(Err(trouble)),
+            };
+        }
+        let Some(commit) = commit else {
+            return Ok(Err(Trouble::Call(CallError::Nothing)));
+        };
+        match self.check_out_commit(step, &commit, recorder.as_deref_mut())? {
+            Err(Trouble::Call(CallError::Failed(failure))) if failure.kind == FailureKind::NoSuchCommit => {
+                // The mirror lost it, or never had it: fetch, and try once more.
+                let build = Build { commit: None, ..build };
+                if let Err(trouble) = self.fetch(step, &build, recorder.as_deref_mut())? {
+                    return Ok(Err(trouble));
+                }
+                self.check_out_commit(step, &commit, recorder)
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn check_out_commit(
+        &mut self,
+        step: &StepRow,
+        commit: &CommitId,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Result<String, Trouble>, SuperviseError> {
+        let task = CheckoutTask {
+            mirror: self.place.mirror(&self.id.project),
+            commit: commit.clone(),
+            folder: self.place.cache(&self.id.project),
+            timeout: CHECKOUT,
+        };
+        let answer = self.call(step, Work::Checkout, task, recorder)?;
+        Ok(answer.map(|done| {
+            let subject = self.subject().step(&step.name).commit(commit);
+            let text = format!("{} at {} by {}: {}", self.id.project, commit.short(), done.commit.author, done.commit.subject);
+            journal::emit(Event::StepStarted, &subject, Priority::Notice, &text);
+            format!("{} files at {}", done.files, commit.short())
+        }))
+    }
+
+    /// Brings the mirror up to date and pins the commit that was asked for.
+    fn fetch(
+        &mut self,
+        step: &StepRow,
+        build: &Build,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Result<CommitId, Trouble>, SuperviseError> {
+        let resolve = match (&build.target, &build.reference) {
+            (Target::Commit { commit }, _) => Resolve::Revision(commit.to_string()),
+            (Target::Revision { revision }, _) => Resolve::Revision(revision.clone()),
+            (Target::Tip, Some(reference)) => Resolve::Branch(reference.clone()),
+            (Target::Tip, None) => Resolve::Head,
+        };
+        let known = self.store.read().tips(&self.id.project)?;
+        let refs = build.reference.iter().map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
+        let task = FetchTask {
+            remote: crate::worker::call::remote(self.place, &self.project),
+            mirror: self.place.mirror(&self.id.project),
+            refs: refs.collect(),
+            resolve: Some(resolve.clone()),
+            timeout: FETCH.max(self.project.source.timeout),
+        };
+        let answer: FetchAnswer = match self.call(step, Work::Fetch, task, recorder)? {
+            Ok(answer) => answer,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        let Some(resolved) = answer.resolved else {
+            return Ok(Err(Trouble::Call(CallError::Nothing)));
+        };
+        let new: Vec<&Commit> = answer
+            .refs
+            .iter()
+            .filter_map(|fetched| fetched.now.as_ref())
+            .flat_map(|(_, history)| &history.commits)
+            .collect();
+        let commits = if new.is_empty() { vec![&resolved.commit] } else { new };
+        let changes: Vec<Change> = commits.into_iter().map(change).collect();
+        let name: Option<RefName> = build.reference.clone().or_else(|| resolved.name.clone());
+        let commit = resolved.commit.id.clone();
+        let (id, now) = (self.id.clone(), Timestamp::now());
+        let head = (resolve == Resolve::Head).then(|| resolved.name.clone()).flatten();
+        self.store.write(|tx| {
+            tx.pin(&id, name.as_ref(), &commit, &changes)?;
+            match head {
+                Some(head) => tx.set_head(&id.project, &head, now),
+                None => Ok(()),
+            }
+        })?;
+        Ok(Ok(commit))
+    }
+
+    /// Has a worker do a task; what it says on the way goes into the step's log.
+    fn call<T>(
+        &mut self,
+        step: &StepRow,
+        work: Work,
+        task: T,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Result<T::Answer, Trouble>, SuperviseError>
+    where
+        T: crate::worker::protocol::Ask + Send,
+        T::Answer: Send,
+    {
+        let (id, place, bell) = (self.id.clone(), self.place, self.bell.clone());
+        let job = id.number.to_string();
+        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(StepIndex::CHECKOUT, source))?;
+        let call = Call { place, project: &id.project, work, job: &job };
+        let done = std::sync::Mutex::new(None);
+        let attended = std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let answer = call.make(task, to_messages.as_fd());
+                drop(to_messages);
+                *done.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(answer);
+                bell.ring();
+            });
+            let mut terminated = None;
+            let mut spare = Vec::new();
+            let pumped = pump(recorder, &messages, &bell, &mut to_journal(&id, &step.name), || {
+                if bell.is_terminated() {
+                    match self.terminated() {
+                        Ok(Terminated::Leave) => terminated = Some(Ok(Trouble::Leave)),
+                        Ok(Terminated::Cancel(_)) => terminated = Some(Ok(Trouble::Stopped)),
+                        Err(error) => terminated = Some(Err(error)),
+                    }
+                    let stop = Order::StopWork { project: id.project.clone(), work, job: job.clone() };
+                    if let Err(error) = self.orders.give(&stop, &[]) {
+                        spare.push(error);
+                    }
+                }
+                terminated.is_some() || done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+            });
+            for error in spare {
+                tracing::warn!("{error}; the worker ends at its own time limit");
+            }
+            pumped.map(|()| terminated)
+        });
+        match attended.map_err(|source| self.log_error(StepIndex::CHECKOUT, source))? {
+            Some(Ok(trouble)) => return Ok(Err(trouble)),
+            Some(Err(error)) => return Err(error),
+            None => {}
+        }
+        match done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            Some(answer) => Ok(answer.map_err(Trouble::Call)),
+            None => Ok(Err(Trouble::Call(CallError::Nothing))),
+        }
+    }
+}
+
+fn change(commit: &Commit) -> Change {
+    Change {
+        commit: commit.id.clone(),
+        author: commit.author.to_string(),
+        email: commit.email.to_string(),
+        time: Timestamp::from_second(commit.time).unwrap_or(Timestamp::UNIX_EPOCH),
+        subject: commit.subject.to_string(),
+    }
+}

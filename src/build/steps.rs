@@ -1,0 +1,330 @@
+//! One step after the other: asked for, attended to, judged, written down, let go.
+
+use super::log::to_journal;
+use super::spec::StepSpec;
+use super::supervise::{SuperviseError, Supervisor, Terminated};
+use crate::attend::{Attendant, Attended, Patience};
+use crate::journal::{self, Event, Priority};
+use crate::model::build::Usage;
+use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
+use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
+use crate::output::{Opened, Recorder, step_pipe};
+use crate::plan::result::{Ended, Progress, judge};
+use crate::store::StepEnd;
+use crate::systemd::{Exit, LoadState, UnitState};
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How long the manager may take to put a pipe into the fd store.
+const STORE: Duration = Duration::from_secs(30);
+/// How long steps have that run although the build has had its time or was stopped.
+const AFTERWARDS: Duration = Duration::from_secs(600);
+
+/// How a step is over for its supervisor.
+enum Outcome {
+    /// So.
+    Ended(Ended, Usage),
+    /// The supervisor goes and the step stays.
+    Left,
+}
+
+impl Supervisor<'_> {
+    /// Brings one step from wherever it is to its end; nothing when the supervisor is to leave.
+    pub(super) fn step(&mut self, step: &StepRow, progress: Progress) -> Result<Option<Progress>, SuperviseError> {
+        let spec = self.spec(step.index)?;
+        let on_failure = spec.as_ref().map_or(crate::config::project::OnFailure::Halt, |s| s.on_failure);
+        let verdict = match &step.state {
+            StepState::Finished { verdict, .. } => {
+                self.tidy(step)?;
+                *verdict
+            }
+            StepState::Pending if !spec.as_ref().is_none_or(|s| progress.runs(s.when)) => {
+                self.write_down(step, Verdict::Skipped, "", Usage::default())?;
+                Verdict::Skipped
+            }
+            StepState::Pending | StepState::Running { .. } => {
+                let outcome = match &spec {
+                    None => self.checkout(step)?,
+                    Some(spec) => self.run_step(step, spec, progress)?,
+                };
+                match outcome {
+                    Some(verdict) => verdict,
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(Some(progress.after(verdict, on_failure)))
+    }
+
+    fn spec(&self, index: StepIndex) -> Result<Option<StepSpec>, SuperviseError> {
+        let text = self.store.read().step_spec(&self.id, index)?;
+        text.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| SuperviseError::Spec(index, e))
+    }
+
+    /// Writes down how a step ended, and tells.
+    pub(super) fn write_down(
+        &mut self,
+        step: &StepRow,
+        verdict: Verdict,
+        outcome: &str,
+        usage: Usage,
+    ) -> Result<(), SuperviseError> {
+        let (id, index) = (self.id.clone(), step.index);
+        let end = StepEnd { verdict, outcome: outcome.to_owned(), usage };
+        self.store.write(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
+        if verdict != Verdict::Skipped {
+            let subject = self.subject().step(&step.name).verdict(verdict);
+            let tail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
+            let priority = if verdict.is_green() { Priority::Notice } else { Priority::Warning };
+            journal::emit(Event::StepFinished, &subject, priority, &format!("{}: {verdict}{tail}", step.name));
+        }
+        Ok(())
+    }
+
+    /// A step that was over when a supervisor before us died may have left its unit and an open log.
+    fn tidy(&mut self, step: &StepRow) -> Result<(), SuperviseError> {
+        if step.log.is_some() || matches!(step.state, StepState::Finished { started: None, .. }) {
+            return Ok(());
+        }
+        if step.index != StepIndex::CHECKOUT {
+            self.stop_unit(step.index)?;
+        }
+        let mut log = self.open_log(step.index)?;
+        let name = pipe_name(step.index);
+        if let (Opened::Recording(recorder), Some(pipe)) = (&mut log, self.passed.take(&name)) {
+            let id = self.id.clone();
+            recorder
+                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(step.index, source))?;
+        }
+        self.close_log(step.index, &step.name, log)?;
+        self.notifier.forget(&name)?;
+        Ok(())
+    }
+
+    pub(super) fn log_error(&self, index: StepIndex, source: std::io::Error) -> SuperviseError {
+        SuperviseError::Io { path: self.place.step_log(&self.id, index), source }
+    }
+
+    /// SIGTERM, grace, SIGKILL to all of a step; then its unit's name is free. A `ci-launch` that cannot is tried again
+    /// by the next supervisor.
+    fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
+        let order = Order::StopStep { build: self.id.clone(), step: index };
+        self.orders.give(&order, &[]).map(drop).map_err(|e| self.order_error(&e))
+    }
+
+    fn order_error(&self, error: &OrderError) -> SuperviseError {
+        SuperviseError::Io { path: self.place.launch_socket(), source: std::io::Error::other(error.to_string()) }
+    }
+
+    fn run_step(
+        &mut self,
+        step: &StepRow,
+        spec: &StepSpec,
+        progress: Progress,
+    ) -> Result<Option<Verdict>, SuperviseError> {
+        let (id, index) = (self.id.clone(), step.index);
+        if let Some(ended) = self.ended_before_start(spec) {
+            let (verdict, outcome) = judge(&ended);
+            self.write_down(step, verdict, &outcome, Usage::default())?;
+            return Ok(Some(verdict));
+        }
+        if step.state == StepState::Pending {
+            self.store.write(|tx| tx.step_started(&id, index, Timestamp::now()))?;
+            journal::emit(Event::StepStarted, &self.subject().step(&step.name), Priority::Notice, &format!("{} begins", step.name));
+        }
+        self.notifier.status(&format!("step {index}, {}", step.name))?;
+        let mut log = self.open_log(index)?;
+        let (ended, usage, pipe) = match &mut log {
+            // The log is whole and the step is not written down: a supervisor died in between.
+            Opened::Ended(_) => {
+                let state = self.bus.state(&unit::step_unit(&id, index))?;
+                (from_state(&state, self.project.build.memory, spec), used(&state), None)
+            }
+            Opened::Recording(recorder) => {
+                let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
+                match outcome {
+                    Outcome::Ended(ended, usage) => (ended, usage, Some(pipe)),
+                    Outcome::Left => return Ok(None),
+                }
+            }
+        };
+        let (verdict, outcome) = judge(&ended);
+        // First the verdict, then the end of the unit that carries it.
+        self.write_down(step, verdict, &outcome, usage)?;
+        self.stop_unit(index)?;
+        if let (Opened::Recording(recorder), Some(pipe)) = (&mut log, &pipe) {
+            recorder
+                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source))?;
+        }
+        self.close_log(index, &step.name, log)?;
+        self.notifier.forget(&pipe_name(index))?;
+        Ok(Some(verdict))
+    }
+
+    /// What is over before it begins: the build has had its time.
+    fn ended_before_start(&self, spec: &StepSpec) -> Option<Ended> {
+        let late = self.deadline <= Instant::now();
+        let afterwards = matches!(spec.when, crate::config::project::When::Always);
+        (late && !afterwards).then_some(Ended::BuildTimedOut(self.project.build.timeout))
+    }
+
+    fn attend(
+        &mut self,
+        step: &StepRow,
+        spec: &StepSpec,
+        recorder: &mut Recorder,
+        progress: Progress,
+    ) -> Result<(Outcome, OwnedFd), SuperviseError> {
+        let (id, index) = (self.id.clone(), step.index);
+        let name = unit::step_unit(&id, index);
+        let pipe = match self.running(index, &name)? {
+            Some(pipe) => pipe,
+            None => match self.ask(step, spec)? {
+                Ok(pipe) => pipe,
+                Err((error, pipe)) => {
+                    return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), pipe));
+                }
+            },
+        };
+        let afterwards = self.stopping || progress.halted;
+        let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
+        let patience = Patience { silence: spec.silence, until: Some(until) };
+        let outcome = loop {
+            let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
+                .attend(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source))?;
+            match attended {
+                Attended::Over(state) => {
+                    // SIGTERM from a machine that goes down looks like any other; only the supervisor's order makes it rare.
+                    if self.is_going_down()? {
+                        break Outcome::Left;
+                    }
+                    break Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state));
+                }
+                Attended::Lost(error) => return Err(error.into()),
+                Attended::Silent => break Outcome::Ended(Ended::Silent(spec.silence.unwrap_or_default()), Usage::default()),
+                Attended::Late if afterwards => break Outcome::Ended(Ended::TimedOut(AFTERWARDS), Usage::default()),
+                Attended::Late => {
+                    break Outcome::Ended(Ended::BuildTimedOut(self.project.build.timeout), Usage::default());
+                }
+                Attended::Full => {
+                    break Outcome::Ended(Ended::TooMuchOutput(self.project.build.log_max), Usage::default());
+                }
+                Attended::Terminated => match self.terminated()? {
+                    Terminated::Leave => break Outcome::Left,
+                    Terminated::Cancel(stop) => {
+                        journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &format!("stopped by {}", stop.by));
+                        break Outcome::Ended(Ended::Stopped, Usage::default());
+                    }
+                },
+            }
+        };
+        Ok((outcome, pipe))
+    }
+
+    pub(super) fn is_going_down(&self) -> Result<bool, SuperviseError> {
+        Ok(self.bus.system_state()? == crate::systemd::SystemState::Stopping)
+    }
+
+    /// A step that a supervisor before us had started: its pipe from the fd store.
+    fn running(&mut self, index: StepIndex, name: &str) -> Result<Option<OwnedFd>, SuperviseError> {
+        let stored = self.passed.take(&pipe_name(index));
+        let state = self.bus.state(name)?;
+        if state.load == LoadState::NotFound || (state.is_over() && state.exit.is_none()) {
+            return Ok(None);
+        }
+        match stored {
+            Some(pipe) => Ok(Some(pipe)),
+            // The fd store went with a supervisor that was stopped for good: what the step says now is lost, how it
+            // ends is not.
+            None => {
+                let (reader, writer) = step_pipe().map_err(|source| self.log_error(index, source))?;
+                drop(writer);
+                Ok(Some(reader))
+            }
+        }
+    }
+
+    /// Asks for the step's unit. The pipe is in the fd store before, so that no moment is left in which we alone hold it.
+    fn ask(&mut self, step: &StepRow, spec: &StepSpec) -> Result<Result<OwnedFd, (OrderError, OwnedFd)>, SuperviseError> {
+        let (reader, writer) = step_pipe().map_err(|source| self.log_error(step.index, source))?;
+        let name = pipe_name(step.index);
+        self.notifier.store(&name, reader.as_fd(), STORE)?;
+        let build = self.build()?;
+        let order = Order::Step(StepOrder {
+            build: self.id.clone(),
+            step: step.index,
+            name: step.name.clone(),
+            trust: build.trust,
+            run: spec.run.clone(),
+            workdir: spec.workdir.clone(),
+            env: self.environment(&build, spec),
+            timeout: spec.timeout,
+            shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
+        });
+        match self.orders.give(&order, &[writer.as_fd()]) {
+            Ok(Given::Done | Given::Exists) => Ok(Ok(reader)),
+            Err(error) => Ok(Err((error, reader))),
+        }
+    }
+
+    /// What a step finds in its environment; documented in ci-build(1).
+    fn environment(&self, build: &Build, spec: &StepSpec) -> BTreeMap<String, String> {
+        let cache = self.place.cache(&self.id.project);
+        let mut env = self.project.build.env.clone();
+        env.extend(spec.env.clone());
+        let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
+        set("CI", "true".to_owned());
+        set("CI_PROJECT", self.id.project.to_string());
+        set("CI_BUILD", self.id.number.to_string());
+        set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
+        set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
+        set("CI_WORKSPACE", cache.join("workspace").to_string_lossy().into_owned());
+        set("CI_CACHE", cache.join("cache").to_string_lossy().into_owned());
+        if let Some(commit) = &build.commit {
+            set("CI_COMMIT", commit.to_string());
+        }
+        if let Some(reference) = &build.reference {
+            set("CI_REF", reference.to_string());
+            if let Some(branch) = reference.branch() {
+                set("CI_BRANCH", branch.to_owned());
+            }
+            if let Some(tag) = reference.tag() {
+                set("CI_TAG", tag.to_owned());
+            }
+        }
+        env
+    }
+}
+
+/// The name of a step's pipe in the fd store.
+pub(super) fn pipe_name(index: StepIndex) -> String {
+    format!("step-{index}")
+}
+
+fn used(state: &UnitState) -> Usage {
+    Usage {
+        cpu_usec: state.usage.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)),
+        memory_peak: state.usage.memory_peak,
+    }
+}
+
+/// How a unit that is over ended.
+fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended {
+    match &state.exit {
+        Some(Exit::Exited(status)) => Ended::Exited(*status),
+        Some(Exit::Signalled { signal, core: _ }) => Ended::Signalled(match Signal::try_from(*signal) {
+            Ok(known) => known.as_str().to_owned(),
+            Err(_) => format!("signal {signal}"),
+        }),
+        Some(Exit::TimedOut) => Ended::TimedOut(spec.timeout),
+        Some(Exit::OutOfMemory) => Ended::OutOfMemory(memory),
+        Some(Exit::NeverRan(result)) => Ended::Broken(format!("the step could not be started: {}", result.as_str())),
+        None => Ended::Broken("nobody knows how the step ended: its unit is gone".to_owned()),
+    }
+}
