@@ -4,6 +4,7 @@
 use crate::model::place::BusAddress;
 use crate::output::{Interest, JournalBatch, Recorder, Stop};
 use crate::systemd::{Bus, BusError, Seen, UnitState, Waker};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -59,7 +60,19 @@ impl Bell {
         }
     }
 
-    fn quiet(&self) {
+    /// Waits until it rings, and quiets it.
+    pub fn wait(&self) -> std::io::Result<()> {
+        let mut ringing = [PollFd::new(self.fd(), PollFlags::POLLIN)];
+        match poll(&mut ringing, PollTimeout::NONE) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.quiet();
+        Ok(())
+    }
+
+    /// Ends its ringing; look at what it rang for after this, not before.
+    pub fn quiet(&self) {
         if let Err(error) = self.ring.read() {
             tracing::trace!("the bell did not ring: {error}");
         }

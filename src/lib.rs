@@ -1,7 +1,12 @@
 //! unitci: a CI made of systemd units.
 
+pub mod attend;
+pub mod boot;
+pub mod build;
+pub mod child;
 pub mod config;
 pub mod configure;
+pub mod git;
 pub mod intake;
 pub mod journal;
 pub mod launch;
@@ -11,4 +16,6 @@ pub mod output;
 pub mod plan;
 pub mod store;
 pub mod systemd;
+pub mod tell;
 pub mod wake;
+pub mod worker;

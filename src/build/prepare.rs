@@ -1,18 +1,19 @@
 //! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
 
 use super::log::to_journal;
+use crate::attend::Bell;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
 use crate::order::{Order, Work};
-use crate::output::{Interest, Opened, Recorder, Stop, step_pipe};
-use crate::worker::call::{CallError, Call};
+use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
+use crate::worker::call::{self, Call, CallError};
 use crate::worker::protocol::{
     AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve,
 };
 use jiff::Timestamp;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// How long filling a workspace may take.
@@ -136,7 +137,7 @@ impl Supervisor<'_> {
         let known = self.store.read().tips(&self.id.project)?;
         let refs = build.reference.iter().map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
         let task = FetchTask {
-            remote: crate::worker::call::remote(self.place, &self.project),
+            remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
             mirror: self.place.mirror(&self.id.project),
             refs: refs.collect(),
             resolve: Some(resolve.clone()),
@@ -224,6 +225,34 @@ impl Supervisor<'_> {
         match done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
             Some(answer) => Ok(answer.map_err(Trouble::Call)),
             None => Ok(Err(Trouble::Call(CallError::Nothing))),
+        }
+    }
+}
+
+/// Takes the worker's messages in until `done` says so; it is asked whenever the bell rings.
+fn pump(
+    recorder: Option<&mut Recorder>,
+    messages: &OwnedFd,
+    bell: &Bell,
+    journal: &mut dyn FnMut(&JournalBatch<'_>),
+    mut done: impl FnMut() -> bool,
+) -> std::io::Result<()> {
+    let Some(recorder) = recorder else {
+        while !done() {
+            bell.wait()?;
+        }
+        return Ok(());
+    };
+    let interest = Interest { call: bell.fd(), silence: None, until: None };
+    loop {
+        match recorder.run(messages.as_fd(), &interest, journal)? {
+            Stop::Called => {
+                bell.quiet();
+                if done() {
+                    return recorder.drain(messages.as_fd(), journal);
+                }
+            }
+            Stop::Silent | Stop::Late | Stop::Full | Stop::Closed => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use super::finish::{self, End};
 use super::spec::StepSpec;
 use crate::attend::Bell;
 use crate::config::{LoadError, Project, Site, load_project};
-use crate::journal::{self, Event, Subject};
+use crate::journal::{self, Event, Priority, Subject};
 use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
 use crate::order::{Order, OrderError, Orders};
 use crate::plan::result::Progress;
@@ -155,11 +155,11 @@ fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> R
     })?;
     let subject = Subject::build(id);
     if takeovers == 0 {
-        journal::info(Event::BuildStarted, &subject, &format!("build {id} begins: {}", build.origin.describe()));
+        journal::emit(Event::BuildStarted, &subject, Priority::Notice, &format!("build {id} begins: {}", build.origin.describe()));
     } else if takeovers <= TAKEOVERS {
-        journal::info(Event::TakenOver, &subject, &format!("build {id} is taken over by another supervisor"));
+        journal::emit(Event::TakenOver, &subject, Priority::Notice, &format!("build {id} is taken over by another supervisor"));
     } else {
-        journal::warning(Event::TakenOver, &subject, &format!("build {id} has been taken over {takeovers} times"));
+        journal::emit(Event::TakenOver, &subject, Priority::Warning, &format!("build {id} has been taken over {takeovers} times"));
     }
     match taken.map(|b| b.state) {
         Some(BuildState::Running { started, .. }) => Ok(started),

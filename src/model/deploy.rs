@@ -2,67 +2,9 @@
 
 use super::id::{BuildNumber, CommitId, DeployId};
 use super::name::ProjectName;
+use super::release::ReleaseName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
-
-/// A release's folder name, `42-3f2a91c`: build number and abbreviated commit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ReleaseName {
-    number: BuildNumber,
-    short: String,
-}
-
-/// A text that names no release.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a release's name; they look like 42-3f2a91c")]
-pub struct ReleaseNameError(String);
-
-impl ReleaseName {
-    /// The release of a build.
-    pub fn new(number: BuildNumber, commit: &CommitId) -> ReleaseName {
-        ReleaseName { number, short: commit.short().to_owned() }
-    }
-
-    /// The build it was made from; releases are ordered by it, never by time.
-    pub fn number(&self) -> BuildNumber {
-        self.number
-    }
-}
-
-impl FromStr for ReleaseName {
-    type Err = ReleaseNameError;
-    fn from_str(text: &str) -> Result<Self, ReleaseNameError> {
-        let parsed = text.split_once('-').and_then(|(number, short)| {
-            let plain = number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0');
-            let hex = short.len() == 7 && short.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-            (plain && hex).then_some(())?;
-            Some(ReleaseName { number: BuildNumber(number.parse().ok()?), short: short.to_owned() })
-        });
-        parsed.ok_or_else(|| ReleaseNameError(text.chars().take(80).collect()))
-    }
-}
-
-impl fmt::Display for ReleaseName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.number, self.short)
-    }
-}
-
-impl TryFrom<String> for ReleaseName {
-    type Error = ReleaseNameError;
-    fn try_from(text: String) -> Result<Self, ReleaseNameError> {
-        text.parse()
-    }
-}
-
-impl From<ReleaseName> for String {
-    fn from(name: ReleaseName) -> String {
-        name.to_string()
-    }
-}
 
 /// What made a deploy happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,27 +159,5 @@ impl Outcome {
             Outcome::Down => "failed, and the old version is down",
             Outcome::Superseded => "skipped, a newer build is live",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn releases_are_named_by_build_and_commit() {
-        let commit: CommitId = "3f2a91c0d4e5f60718293a4b5c6d7e8f90a1b2c3".parse().unwrap();
-        let name = ReleaseName::new(BuildNumber(42), &commit);
-        assert_eq!(name.to_string(), "42-3f2a91c");
-        assert_eq!("42-3f2a91c".parse::<ReleaseName>().unwrap(), name);
-        for bad in ["", "42", "42-", "042-3f2a91c", "42-3f2a91", "42-3F2A91C", "../x", "42-3f2a91c/..", "-1-3f2a91c"] {
-            assert!(bad.parse::<ReleaseName>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn nine_comes_before_ten() {
-        let name = |text: &str| text.parse::<ReleaseName>().unwrap();
-        assert!(name("9-ffffff0") < name("10-0000000"));
     }
 }

@@ -2,18 +2,24 @@
 
 pub mod build;
 pub mod deploy;
+pub mod failure;
 pub mod id;
+pub mod line;
 pub mod name;
 pub mod place;
+pub mod release;
 pub mod request;
 pub mod unit;
 pub mod verdict;
 
 pub use build::{Build, BuildState, StepRow, StepState, Stop};
-pub use deploy::{Deploy, DeployState, Outcome, Phase, ReleaseName};
+pub use deploy::{Deploy, DeployState, Outcome, Phase};
+pub use failure::FailureKind;
 pub use id::{BuildId, BuildNumber, BuildSpec, CommitId, DeployId, RefName, RequestId, StepIndex};
+pub use line::Line;
 pub use name::{ProjectName, StepName};
 pub use place::Place;
+pub use release::ReleaseName;
 pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
 pub use unit::Trust;
 pub use verdict::Verdict;

@@ -1,0 +1,191 @@
+//! The dispatcher, `ci-build.service`: repair what is under way without a supervisor, then start what may start.
+
+use super::finish::{self, End};
+use crate::config::{Site, load_project, load_site};
+use crate::journal::{self, Event, Priority, Subject};
+use crate::model::{Build, BuildId, NewRequest, Origin, Place, ProjectName, Target, Verdict, unit};
+use crate::order::{Order, OrderError, Orders};
+use crate::plan::dispatch::{Care, Supervisor, care, may_start};
+use crate::store::{Store, StoreError};
+use crate::systemd::{ActiveState, Bus, BusError};
+use crate::wake::Wake;
+use jiff::Timestamp;
+use std::path::PathBuf;
+
+/// Why the dispatcher gives up; systemd starts it again.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// `ci-launch` cannot be reached.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// A file of ours.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// One run over the whole queue.
+pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
+    Wake::Build.take(place).map_err(|source| DispatchError::Io { path: place.wakes(), source })?;
+    let mut store = Store::open(place)?;
+    let mut orders = Orders::to(place);
+    let unfinished = store.read().unfinished_builds()?;
+    if !unfinished.is_empty() {
+        let bus = Bus::connect(&place.bus)?;
+        let boot = crate::boot::id().map_err(|source| DispatchError::Io { path: crate::boot::PATH.into(), source })?;
+        for build in &unfinished {
+            look_after(place, &mut store, &mut orders, &bus, build, &boot)?;
+        }
+    }
+    start_waiting(place, &mut store, &mut orders)
+}
+
+fn supervisor(bus: &Bus, id: &BuildId) -> Result<Supervisor, BusError> {
+    let state = bus.state(&unit::build_unit(id))?;
+    if bus.job_of(&unit::build_unit(id))?.is_some() {
+        return Ok(Supervisor::There);
+    }
+    Ok(match state.active {
+        ActiveState::Inactive => Supervisor::Absent,
+        ActiveState::Failed => Supervisor::Failed,
+        ActiveState::Active
+        | ActiveState::Activating
+        | ActiveState::Deactivating
+        | ActiveState::Reloading
+        | ActiveState::Other(_) => Supervisor::There,
+    })
+}
+
+fn look_after(
+    place: &Place,
+    store: &mut Store,
+    orders: &mut Orders,
+    bus: &Bus,
+    build: &Build,
+    boot: &str,
+) -> Result<(), DispatchError> {
+    let id = &build.id;
+    match care(build, supervisor(bus, id)?, boot) {
+        Care::Nothing if build.stop.is_some() => {
+            orders.give(&Order::StopSupervisor { build: id.clone() }, &[])?;
+        }
+        Care::Nothing => {}
+        Care::Start => {
+            orders.give(&Order::Supervise { build: id.clone() }, &[])?;
+        }
+        Care::GiveUp => {
+            let summary = format!("the supervisor fails again and again: journalctl -u '{}'", unit::build_unit(id));
+            end(place, store, orders, build, &summary)?;
+        }
+        Care::MachineWentDown { again } => {
+            let summary = "the machine went down";
+            let tail = if again { "; it is queued again" } else { " for the second time; it is not queued again" };
+            journal::emit(
+                Event::MachineWentDown,
+                &Subject::build(id),
+                Priority::Warning,
+                &format!("build {id}: {summary}{tail}"),
+            );
+            end(place, store, orders, build, summary)?;
+            if again {
+                queue_again(store, build)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ends a build that has no supervisor: first what it may have left running, then its row.
+fn end(
+    place: &Place,
+    store: &mut Store,
+    orders: &mut Orders,
+    build: &Build,
+    summary: &str,
+) -> Result<(), DispatchError> {
+    for step in store.read().steps(&build.id)? {
+        orders.give(&Order::StopStep { build: build.id.clone(), step: step.index }, &[])?;
+    }
+    let (site, project) = match load_project(place, &build.id.project) {
+        Ok((site, project)) => (site, Some(project)),
+        // Then nobody is known to tell; the page and the journal do.
+        Err(_) => (Site::default(), None),
+    };
+    let end = End { build, verdict: Verdict::Exception, summary, project: project.as_ref(), site: &site };
+    Ok(finish::record(place, store, &end)?)
+}
+
+fn queue_again(store: &mut Store, build: &Build) -> Result<(), StoreError> {
+    let target = match (&build.commit, &build.target) {
+        (Some(commit), Target::Commit { .. } | Target::Tip) => Target::Commit { commit: commit.clone() },
+        (_, target) => target.clone(),
+    };
+    let ask = NewRequest {
+        project: build.id.project.clone(),
+        reference: build.reference.clone(),
+        target,
+        origin: Origin::Again { build: build.id.number },
+        trust: build.trust,
+        reason: build.reason.clone(),
+        changes: build.changes.clone(),
+        not_before: None,
+        // The same build asks once, however often the dispatcher dies here.
+        token: Some(format!("again-{}", build.id)),
+    };
+    store.write(|tx| tx.queue(ask, Timestamp::now()))?;
+    Ok(())
+}
+
+fn start_waiting(place: &Place, store: &mut Store, orders: &mut Orders) -> Result<(), DispatchError> {
+    let waiting = store.read().waiting()?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let max_builds = load_site(place).map_or(1, |site| site.max_builds);
+    let now = Timestamp::now();
+    let mut started = Vec::new();
+    let floors = floors(place, &waiting.iter().map(|r| r.ask.project.clone()).collect::<Vec<_>>())?;
+    store.write(|tx| {
+        let waiting = tx.read().waiting()?;
+        for id in may_start(&waiting, &tx.read().unfinished_builds()?, max_builds, now) {
+            let Some(request) = waiting.iter().find(|request| request.id == id) else { continue };
+            let floor = floors.iter().find(|(p, _)| *p == request.ask.project).map_or(0, |(_, floor)| *floor);
+            started.push(tx.start_build(request, floor, now)?);
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    for build in started {
+        orders.give(&Order::Supervise { build }, &[])?;
+    }
+    Ok(())
+}
+
+/// The highest build number that a project's folder knows: above what a restored store may have forgotten.
+fn floors(place: &Place, projects: &[ProjectName]) -> Result<Vec<(ProjectName, u32)>, DispatchError> {
+    let mut floors = Vec::new();
+    for project in projects {
+        let folder = place.builds().join(project.as_str());
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(DispatchError::Io { path: folder, source }),
+        };
+        let mut highest = 0;
+        for entry in entries {
+            let entry = entry.map_err(|source| DispatchError::Io { path: folder.clone(), source })?;
+            highest = entry.file_name().to_str().and_then(|n| n.parse().ok()).unwrap_or(0).max(highest);
+        }
+        floors.push((project.clone(), highest));
+    }
+    Ok(floors)
+}

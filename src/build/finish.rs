@@ -1,0 +1,119 @@
+//! The end of a build: one transaction with the verdict and all that follows from it, then the wakes.
+
+use crate::config::{Project, Site};
+use crate::journal::{self, Event, Priority, Subject};
+use crate::model::deploy::DeployOrigin;
+use crate::model::{Build, CommitId, Place, StepRow, StepState, Verdict};
+use crate::plan::{deploy as plan_deploy, notify as plan_notify};
+use crate::store::{NewDeploy, NewMessage, Standing, Store, StoreError, Tx};
+use crate::tell;
+use crate::wake::Wake;
+use jiff::Timestamp;
+
+/// A build that is over.
+pub(super) struct End<'a> {
+    pub(super) build: &'a Build,
+    pub(super) verdict: Verdict,
+    pub(super) summary: &'a str,
+    /// None when its configuration is broken: then nothing is deployed, and nobody is known to tell.
+    pub(super) project: Option<&'a Project>,
+    pub(super) site: &'a Site,
+}
+
+/// One line that says why a build is not green: the first step that spoilt it.
+pub(super) fn summary(build: &Build, worst: Verdict, steps: &[StepRow]) -> String {
+    if worst.is_green() {
+        return String::new();
+    }
+    if let (Verdict::Cancelled, Some(stop)) = (worst, &build.stop) {
+        let why = stop.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+        return format!("stopped by {}{why}", stop.by);
+    }
+    let spoilt = steps.iter().find_map(|step| match &step.state {
+        StepState::Finished { verdict, outcome, .. } if *verdict >= Verdict::Failure => {
+            Some(format!("{}: {outcome}", step.name))
+        }
+        StepState::Finished { .. } | StepState::Pending | StepState::Running { .. } => None,
+    });
+    spoilt.unwrap_or_default()
+}
+
+/// Ends the build, unless somebody has already.
+pub(super) fn record(place: &Place, store: &mut Store, end: &End<'_>) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let Some(follows) = store.write(|tx| finish(tx, end, now))? else { return Ok(()) };
+    tell_journal(end);
+    if follows.deploy {
+        Wake::Deploy.up_or_warn(place);
+    }
+    if follows.mail {
+        Wake::Notify.up_or_warn(place);
+    }
+    // A place is free.
+    Wake::Build.up_or_warn(place);
+    Ok(())
+}
+
+/// What was queued with the verdict.
+struct Follows {
+    deploy: bool,
+    mail: bool,
+}
+
+fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>, StoreError> {
+    let id = &end.build.id;
+    if !tx.finish_build(id, end.verdict, end.summary, now)? {
+        return Ok(None);
+    }
+    let Some(project) = end.project else { return Ok(Some(Follows { deploy: false, mail: false })) };
+    let head = tx.read().source(&id.project)?.and_then(|source| source.head);
+    let left: Vec<CommitId> = tx
+        .read()
+        .releases(&id.project)?
+        .into_iter()
+        .filter(|release| release.standing == Standing::Left)
+        .map(|release| release.commit)
+        .collect();
+    let goes = plan_deploy::goes_live(end.build, end.verdict, project.deploy.as_ref(), head.as_ref(), &left);
+    if let Ok(commit) = &goes {
+        let new = NewDeploy {
+            project: id.project.clone(),
+            number: id.number,
+            commit: commit.clone(),
+            origin: DeployOrigin::Green,
+            reason: None,
+        };
+        tx.queue_deploy(&new, now)?;
+    }
+    Ok(Some(Follows { deploy: goes.is_ok(), mail: queue_mail(tx, end, project, now)? }))
+}
+
+fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> Result<bool, StoreError> {
+    let before = tx.read().previous_of_ref(end.build)?.and_then(|build| build.state.verdict());
+    let told = plan_notify::news(before, end.verdict).filter(|news| plan_notify::is_told(*news, project.notify.on));
+    let (Some(news), false) = (told, project.notify.mail.is_empty()) else { return Ok(false) };
+    let steps = tx.read().steps(&end.build.id)?;
+    let letter = tell::build(end.site, project, end.build, news, end.summary, &steps);
+    tx.queue_message(
+        &NewMessage {
+            project: end.build.id.project.clone(),
+            number: Some(end.build.id.number),
+            recipients: project.notify.mail.clone(),
+            subject: letter.subject,
+            body: letter.body,
+        },
+        now,
+    )?;
+    Ok(true)
+}
+
+fn tell_journal(end: &End<'_>) {
+    let subject = Subject::build(&end.build.id).verdict(end.verdict);
+    let subject = match &end.build.commit {
+        Some(commit) => subject.commit(commit),
+        None => subject,
+    };
+    let priority = if end.verdict.is_green() { Priority::Notice } else { Priority::Warning };
+    let tail = if end.summary.is_empty() { String::new() } else { format!(": {}", end.summary) };
+    journal::emit(Event::BuildFinished, &subject, priority, &format!("build {}: {}{tail}", end.build.id, end.verdict));
+}

@@ -1,0 +1,131 @@
+//! A private folder for one job: git's whole configuration, and a git dir that borrows only objects.
+
+use super::access::Access;
+use super::failure::GitError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How object names are made in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectFormat {
+    /// 40 digits.
+    Sha1,
+    /// 64 digits.
+    Sha256,
+}
+
+impl ObjectFormat {
+    /// The format that a full object name is of.
+    pub fn of(name: &str) -> ObjectFormat {
+        if name.len() == 64 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 }
+    }
+
+    /// Git's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ObjectFormat::Sha1 => "sha1",
+            ObjectFormat::Sha256 => "sha256",
+        }
+    }
+}
+
+/// The folder; removed when dropped. It holds no secret.
+#[derive(Debug)]
+pub struct Scratch {
+    folder: PathBuf,
+}
+
+/// What holds for every git that we run. Ownership says nothing here (mirror and workspace belong to different users
+/// on purpose). Old histories have the four faults that are only warned of, and every forge takes them.
+const CONFIGURATION: &str = "\
+[safe]
+	directory = *
+[core]
+	hooksPath = /dev/null
+	attributesFile = /dev/null
+	fsmonitor = false
+	symlinks = true
+	autocrlf = false
+[transfer]
+	fsckObjects = true
+[fetch]
+	fsckObjects = true
+	recurseSubmodules = false
+[fetch \"fsck\"]
+	zeroPaddedFilemode = warn
+	missingSpaceBeforeDate = warn
+	badTimezone = warn
+	missingSpaceBeforeEmail = warn
+[gc]
+	autoDetach = false
+	pruneExpire = 90.days.ago
+[maintenance]
+	auto = false
+[http]
+	followRedirects = initial
+	userAgent = git/unitci
+[credential]
+	helper =
+";
+
+impl Scratch {
+    /// Makes the folder below `TMPDIR` (`/tmp`), readable by nobody else, with what `access` needs.
+    pub fn new(access: Option<&Access>) -> Result<Scratch, GitError> {
+        let template = std::env::temp_dir().join("ci-git-XXXXXX");
+        let made = nix::unistd::mkdtemp(&template).map_err(io::Error::from);
+        let folder = made.map_err(|source| GitError::Io { doing: "make", path: template, source })?;
+        let scratch = Scratch { folder };
+        let configuration = format!("{CONFIGURATION}{}", access.map(Access::configuration).unwrap_or_default());
+        scratch.write("config", &configuration)?;
+        scratch.borrow(None, ObjectFormat::Sha1)?;
+        Ok(scratch)
+    }
+
+    /// Git's global configuration.
+    pub fn configuration(&self) -> PathBuf {
+        self.folder.join("config")
+    }
+
+    /// The git dir: no refs, no hooks, no attributes, only our own configuration.
+    pub fn git_dir(&self) -> PathBuf {
+        self.folder.join("git")
+    }
+
+    /// An index that no step can reach.
+    pub fn index(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
+    /// Lets the git dir read a mirror's objects, and nothing else of it: who can write a mirror's configuration (a
+    /// broken fetch worker, say) thereby runs nothing as the user who reads it.
+    pub fn borrow(&self, mirror: Option<&Path>, format: ObjectFormat) -> Result<(), GitError> {
+        for folder in ["git/objects/info", "git/refs"] {
+            let path = self.folder.join(folder);
+            fs::create_dir_all(&path).map_err(|source| GitError::Io { doing: "make", path, source })?;
+        }
+        self.write("git/HEAD", "ref: refs/heads/none\n")?;
+        // libgit2 gets its rule about redirects from here: see `refs`.
+        let configuration = format!(
+            "[core]\n\trepositoryformatversion = 1\n\tbare = true\n\tcommitGraph = false\n\
+             [extensions]\n\tobjectformat = {}\n[http]\n\tfollowRedirects = false\n",
+            format.as_str()
+        );
+        self.write("git/config", &configuration)?;
+        let borrowed = mirror.map(|mirror| format!("{}\n", mirror.join("objects").display())).unwrap_or_default();
+        self.write("git/objects/info/alternates", &borrowed)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), GitError> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).map_err(|source| GitError::Io { doing: "write", path, source })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(e) = fs::remove_dir_all(&self.folder) {
+            eprintln!("cannot remove {}: {e}; it goes with the unit's /tmp", self.folder.display());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a mail says, in words; whether one is sent is `plan::notify`'s to decide.
+
+use crate::config::{Project, Site};
+use crate::model::{Build, Deploy, Outcome, StepRow, StepState, Verdict};
+use crate::plan::notify::News;
+use std::fmt::Write;
+
+/// A mail without its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+}
+
+fn headline(news: News) -> &'static str {
+    match news {
+        News::TurnedRed => "turned red",
+        News::StillRed => "is still red",
+        News::GreenAgain => "is green again",
+        News::StillGreen => "is green",
+        News::Broken => "was not built: trouble with the CI itself",
+    }
+}
+
+/// Of a build that has ended.
+pub fn build(site: &Site, project: &Project, build: &Build, news: News, summary: &str, steps: &[StepRow]) -> Letter {
+    let what = build.reference.as_ref().map_or_else(String::new, |r| format!(" {}", r.short()));
+    let subject = format!("[{}] {}{what} {} ({})", site.title, project.name, headline(news), build.id);
+    let mut body = format!("{}{what} {}.\n", project.name, headline(news));
+    let mut line = |text: String| {
+        body.push_str(&text);
+        body.push('\n');
+    };
+    if !summary.is_empty() {
+        line(format!("\n  {summary}"));
+    }
+    if !build.changes.is_empty() {
+        line("\nWhat is new in it:".to_owned());
+        for change in build.changes.iter().take(10) {
+            line(format!("  {} {} ({})", change.commit.short(), change.subject, change.author));
+        }
+        if let Some(more) = build.changes.len().checked_sub(10).filter(|n| *n > 0) {
+            line(format!("  and {more} more"));
+        }
+    }
+    if !steps.is_empty() {
+        line("\nSteps:".to_owned());
+        for step in steps {
+            if let StepState::Finished { verdict, outcome, .. } = &step.state {
+                let tail = if outcome.is_empty() { String::new() } else { format!(", {outcome}") };
+                line(format!("  {:<10} {}{tail}", verdict.as_str(), step.name));
+            }
+        }
+    }
+    line(format!("\nThe build and its log: {}/p/{}/{}/", site.base_url, project.name, build.id.number));
+    line(format!("On the server:         ci-status --log {}", build.id));
+    Letter { subject, body }
+}
+
+/// Of a deploy that did not end with its build live.
+pub fn deploy(site: &Site, deploy: &Deploy, outcome: Outcome, summary: &str) -> Letter {
+    let shout = if outcome == Outcome::Down { "DOWN: " } else { "" };
+    let subject = format!("[{}] {shout}{}:{} {}", site.title, deploy.project, deploy.number, outcome.describe());
+    let mut body = format!("{} build {}: {}.\n", deploy.project, deploy.number, outcome.describe());
+    let written = writeln!(
+        body,
+        "\n  {summary}\n\nThe build and its deploy: {}/p/{}/{}/",
+        site.base_url, deploy.project, deploy.number
+    );
+    debug_assert!(written.is_ok(), "a String takes all that is written to it");
+    Letter { subject, body }
+}
+
+/// Whether a deploy's end is told by mail: what is not live and not simply overtaken.
+pub fn deploy_is_told(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Failed | Outcome::RolledBack | Outcome::Down => true,
+        Outcome::Deployed | Outcome::Superseded => false,
+    }
+}
+
+/// The verdicts for which a summary is worth a line.
+pub fn is_red(verdict: Verdict) -> bool {
+    !verdict.is_green() && verdict != Verdict::Skipped
+}

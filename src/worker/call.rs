@@ -1,0 +1,82 @@
+//! The core's side of a worker: have it started, give it the task, take a bounded answer.
+
+use super::protocol::{ANSWER_MAX, Answer, AnswerError, Ask, Failure, Remote, Task};
+use crate::config::Project;
+use crate::model::{Place, ProjectName, unit};
+use crate::order::{Order, OrderError, Orders, Work};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+
+/// Why there is no answer of use.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The worker was not started.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// It could not do the job.
+    #[error("{0}")]
+    Failed(Failure),
+    /// What it said is no answer.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// Our own pipes.
+    #[error("a pipe to the worker: {0}")]
+    Pipe(#[from] std::io::Error),
+    /// The task cannot be written.
+    #[error("the worker's task: {0}")]
+    Task(#[from] serde_json::Error),
+    /// It answered something else than what was asked.
+    #[error("the worker's answer lacks what was asked for")]
+    Nothing,
+}
+
+/// One job for one worker.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Where `ci-launch` listens.
+    pub place: &'a Place,
+    /// For which project.
+    pub project: &'a ProjectName,
+    /// As what it runs.
+    pub work: Work,
+    /// Tells it from others of its kind, in the unit's name.
+    pub job: &'a str,
+}
+
+impl Call<'_> {
+    /// Has the job done; what the worker says on the way goes to `messages`.
+    pub fn make<T: Ask>(&self, task: T, messages: BorrowedFd<'_>) -> Result<T::Answer, CallError> {
+        let task: Task = task.into();
+        let (their_task, mut our_task) = std::io::pipe()?;
+        let (our_answer, their_answer) = std::io::pipe()?;
+        let order = Order::Work {
+            project: self.project.clone(),
+            work: self.work,
+            job: self.job.to_owned(),
+            timeout: task.timeout(),
+        };
+        Orders::to(self.place).give(&order, &[their_task.as_fd(), their_answer.as_fd(), messages])?;
+        drop((their_task, their_answer));
+        let text = serde_json::to_vec(&task)?;
+        match our_task.write_all(&text) {
+            // It ended before it had read all: its answer says why.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+        drop(our_task);
+        let mut printed = Vec::new();
+        our_answer.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
+        Answer::<T::Answer>::parse(&printed)?.into_result().map_err(CallError::Failed)
+    }
+}
+
+/// A project's remote as its git workers see it: `ci-launch` puts the credential where systemd puts credentials.
+pub fn remote(place: &Place, project: &Project, kind: &str, job: &str) -> Remote {
+    let folder = PathBuf::from("/run/credentials").join(unit::worker_unit(&project.name, kind, job));
+    Remote {
+        url: project.source.url.clone(),
+        credential: project.source.credential.as_ref().map(|_| folder.join("git")),
+        known_hosts: Some(place.known_hosts()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Asking remotes, and keeping mirrors.
+
+use super::protocol::{
+    AskedRef, COMMITS_TOLD, Failure, FailureKind, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, Refs, RefsTask,
+    Remote, TidyTask,
+};
+use crate::git::{Access, Git, GitError, History, Mirror, Scratch, history, refs};
+use std::time::Instant;
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Failure {
+        Failure::new(error.kind(), &error.to_string())
+    }
+}
+
+fn access(remote: &Remote) -> Result<Access, GitError> {
+    Access::new(remote.url.clone(), remote.credential.as_deref(), remote.known_hosts.clone())
+}
+
+pub(super) fn refs(task: &RefsTask, deadline: Instant) -> Result<Refs, Failure> {
+    let access = access(&task.remote)?;
+    let scratch = Scratch::new(Some(&access))?;
+    Ok(refs::list(&Git::borrowing(&scratch, Some(&access), deadline), &access)?)
+}
+
+pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, Failure> {
+    if task.refs.len() > REFS_ASKED {
+        let says = format!("{} refs are more than {REFS_ASKED} at once", task.refs.len());
+        return Err(Failure::new(FailureKind::TooLarge, &says));
+    }
+    let access = access(&task.remote)?;
+    let scratch = Scratch::new(Some(&access))?;
+    let git = Git::borrowing(&scratch, Some(&access), deadline);
+    let mirror = Mirror::open(&git, &access, &task.mirror)?;
+    let here = task.resolve.as_ref().map(|asked| mirror.has(asked)).transpose()?.unwrap_or(false);
+    if !(here && task.refs.is_empty()) {
+        mirror.fetch()?;
+    }
+    let mut left = COMMITS_TOLD;
+    let news = |asked| news(&mirror, asked, &mut left);
+    let refs = task.refs.iter().map(news).collect::<Result<_, GitError>>()?;
+    let resolved = task.resolve.as_ref().map(|asked| mirror.resolve(asked)).transpose()?;
+    Ok(FetchAnswer { refs, resolved })
+}
+
+/// The news of one ref; `left` is how many commits the answer still has room for.
+fn news(mirror: &Mirror<'_>, asked: &AskedRef, left: &mut usize) -> Result<FetchedRef, GitError> {
+    let name = asked.name.clone();
+    let Some(now) = mirror.tip(&name)? else { return Ok(FetchedRef { name, now: None }) };
+    let mut history: History = history::between(mirror.git(), asked.old.as_ref(), &now)?;
+    history.commits.truncate((*left).max(1));
+    *left = left.saturating_sub(history.commits.len());
+    Ok(FetchedRef { name, now: Some((now, history)) })
+}
+
+pub(super) fn tidy(task: &TidyTask, deadline: Instant) -> Result<(), Failure> {
+    let access = Access::new(task.remote.url.clone(), None, None)?;
+    let scratch = Scratch::new(None)?;
+    let git = Git::borrowing(&scratch, None, deadline);
+    Ok(Mirror::open(&git, &access, &task.mirror)?.tidy()?)
+}

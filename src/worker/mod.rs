@@ -1,0 +1,21 @@
+//! What the sandboxed workers do: whatever touches the outside. Each is a transient unit with one job.
+//!
+//! ```text
+//! core ──stdin: one Task──▶ ci-worker ──stdout: one Answer──▶ core
+//!                              └──stderr: what is going on, for people──▶ journal or log
+//! ```
+//!
+//! A worker runs as the user whose place it works in and knows nothing else. `protocol` is the only part that the
+//! core uses.
+
+pub mod call;
+mod checkout;
+mod fetch;
+mod folder;
+mod health;
+mod mail;
+pub mod protocol;
+mod release;
+mod release_make;
+pub mod run;
+mod sweep;

@@ -1,0 +1,210 @@
+//! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
+
+mod git;
+mod outside;
+mod release;
+
+pub use self::git::{
+    AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
+    Remote, TidyTask,
+};
+pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
+pub use self::release::{
+    Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
+    ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
+};
+pub use crate::git::{Commit, History, Refs, Relation, Resolve, Resolved};
+pub use crate::model::{FailureKind, Line};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Longest task, in bytes.
+pub const TASK_MAX: usize = 1 << 20;
+/// Longest answer, in bytes: 20,000 refs with names of 80 bytes have 3 MB.
+pub const ANSWER_MAX: usize = 4 << 20;
+/// How long a worker has that only looks at or renames a few files.
+pub const SMALL_JOB: Duration = Duration::from_secs(60);
+
+/// What a worker is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "task")]
+pub enum Task {
+    /// List a remote's branches and tags.
+    Refs(RefsTask),
+    /// Bring a mirror up to date and say what is new.
+    Fetch(FetchTask),
+    /// Pack a mirror when it is time.
+    Tidy(TidyTask),
+    /// Fill a workspace with exactly one commit.
+    Checkout(CheckoutTask),
+    /// Say what a deploy target lacks.
+    ReleaseCheck(ReleaseCheckTask),
+    /// Make a release beside the current one.
+    ReleaseMake(ReleaseMakeTask),
+    /// Make a release the current one.
+    ReleaseSwitch(ReleaseSwitchTask),
+    /// List the releases.
+    ReleaseList(ReleaseListTask),
+    /// Remove releases.
+    ReleaseRemove(ReleaseRemoveTask),
+    /// Ask a site how it is.
+    Health(HealthTask),
+    /// Hand a message to sendmail.
+    Mail(MailTask),
+}
+
+impl Task {
+    /// A word for the unit's name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Task::Refs(_) => "refs",
+            Task::Fetch(_) => "fetch",
+            Task::Tidy(_) => "tidy",
+            Task::Checkout(_) => "checkout",
+            Task::ReleaseCheck(_) => "release-check",
+            Task::ReleaseMake(_) => "release-make",
+            Task::ReleaseSwitch(_) => "release-switch",
+            Task::ReleaseList(_) => "release-list",
+            Task::ReleaseRemove(_) => "release-remove",
+            Task::Health(_) => "health",
+            Task::Mail(_) => "mail",
+        }
+    }
+
+    /// After how long the worker itself gives up, with an answer that says so. A unit's limit lies a little above.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Task::Refs(task) => task.timeout,
+            Task::Fetch(task) => task.timeout,
+            Task::Tidy(task) => task.timeout,
+            Task::Checkout(task) => task.timeout,
+            Task::ReleaseMake(task) => task.timeout,
+            Task::ReleaseRemove(task) => task.timeout,
+            Task::Mail(task) => task.timeout,
+            Task::Health(task) => {
+                let attempt = task.health.timeout.saturating_add(task.health.interval);
+                attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
+            }
+            Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::ReleaseList(_) => SMALL_JOB,
+        }
+    }
+}
+
+/// A task that knows the type of its answer.
+pub trait Ask: Into<Task> {
+    /// What comes back when it was done.
+    type Answer: Serialize + DeserializeOwned;
+}
+
+macro_rules! asks {
+    ($($task:ident($struct:ty) => $answer:ty;)*) => {$(
+        impl From<$struct> for Task {
+            fn from(task: $struct) -> Task { Task::$task(task) }
+        }
+        impl Ask for $struct {
+            type Answer = $answer;
+        }
+    )*};
+}
+
+asks! {
+    Refs(RefsTask) => Refs;
+    Fetch(FetchTask) => FetchAnswer;
+    Tidy(TidyTask) => ();
+    Checkout(CheckoutTask) => CheckoutAnswer;
+    ReleaseCheck(ReleaseCheckTask) => ReleaseCheckAnswer;
+    ReleaseMake(ReleaseMakeTask) => ReleaseMakeAnswer;
+    ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
+    ReleaseList(ReleaseListTask) => ReleaseListAnswer;
+    ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
+    Health(HealthTask) => HealthAnswer;
+    Mail(MailTask) => MailAnswer;
+}
+
+/// What a worker says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer<T> {
+    /// It is done.
+    Ok(T),
+    /// It could not be done.
+    Failed(Failure),
+}
+
+/// Why it could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct Failure {
+    /// Whose turn it is.
+    pub kind: FailureKind,
+    /// What happened, for people.
+    pub message: Line,
+}
+
+impl Failure {
+    /// A failure in our own or somebody else's words; they are cut.
+    pub fn new(kind: FailureKind, message: &str) -> Failure {
+        Failure { kind, message: Line::cut(message) }
+    }
+}
+
+/// Why what a worker printed is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// It ended (or was ended) before it said anything.
+    #[error("the worker gave no answer")]
+    Silent,
+    /// More than [`ANSWER_MAX`].
+    #[error("the worker's answer is longer than {ANSWER_MAX} bytes")]
+    TooLong,
+    /// Not in our words, or with a name or text that we do not accept.
+    #[error("the worker's answer cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+impl<T: DeserializeOwned> Answer<T> {
+    /// Reads what a worker printed, of which the caller has kept at most [`ANSWER_MAX`] bytes and one.
+    pub fn parse(printed: &[u8]) -> Result<Answer<T>, AnswerError> {
+        if printed.is_empty() {
+            return Err(AnswerError::Silent);
+        }
+        if printed.len() > ANSWER_MAX {
+            return Err(AnswerError::TooLong);
+        }
+        Ok(serde_json::from_slice(printed)?)
+    }
+}
+
+impl<T> Answer<T> {
+    /// The same as a result.
+    pub fn into_result(self) -> Result<T, Failure> {
+        match self {
+            Answer::Ok(answer) => Ok(answer),
+            Answer::Failed(failure) => Err(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_not_believed() {
+        let good = br#"{"ok":{"head":"refs/heads/main","head_commit":null,"refs":[],"unusable":0}}"#;
+        assert!(matches!(Answer::<Refs>::parse(good), Ok(Answer::Ok(_))));
+        for bad in [
+            r#"{"ok":{"head":"refs/heads/a..b","head_commit":null,"refs":[],"unusable":0}}"#,
+            r#"{"ok":{"head":null,"head_commit":"--upload-pack=x","refs":[],"unusable":0}}"#,
+            r#"{"failed":{"kind":"unreachable","message":"a\u001b[2Jb"}}"#,
+            r#"{"failed":{"kind":"unreachable","message":"x"}} more"#,
+            "{",
+        ] {
+            assert!(matches!(Answer::<Refs>::parse(bad.as_bytes()), Err(AnswerError::Unreadable(_))), "{bad}");
+        }
+        assert!(matches!(Answer::<Refs>::parse(b""), Err(AnswerError::Silent)));
+        assert!(matches!(Answer::<Refs>::parse(&vec![b' '; ANSWER_MAX + 1]), Err(AnswerError::TooLong)));
+    }
+}

@@ -1,0 +1,164 @@
+//! Tasks in a deploy target: a folder with `releases/`, `shared/` and `current` (Capistrano's layout).
+
+use crate::model::{BuildId, CommitId, Line, ReleaseName};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Say what a deploy target lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseCheckTask {
+    /// The target's folder.
+    pub root: PathBuf,
+    /// Paths that every release shares.
+    pub shared: Vec<PathBuf>,
+}
+
+/// What it lacks, and what is live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseCheckAnswer {
+    /// Empty when a deploy can go ahead.
+    pub missing: Vec<Missing>,
+    /// The release that `current` names, if it is one of ours.
+    pub current: Option<ReleaseName>,
+}
+
+/// One thing that stands in a deploy's way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// The folder itself is not there, or is no folder.
+    Root(PathBuf),
+    /// Its user may not write there.
+    Writable(PathBuf),
+    /// `releases` or `shared` is there and no folder.
+    Folder(PathBuf),
+    /// `current` is a real folder (or file), which a switch cannot replace.
+    Current(PathBuf),
+    /// A shared path that is not in `shared/` yet.
+    Shared(PathBuf),
+}
+
+impl fmt::Display for Missing {
+    /// What it is and the commands that mend it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Root(path) => write!(f, "{0} is no folder; make it: mkdir -p {0}", path.display()),
+            Missing::Writable(path) => {
+                write!(
+                    f,
+                    "{0} cannot be written by the deploy's user; give it to that user: chown USER: {0}",
+                    path.display()
+                )
+            }
+            Missing::Folder(path) => write!(f, "{} is not a folder; move it away", path.display()),
+            Missing::Current(path) => {
+                let root = path.parent().unwrap_or(path).display();
+                write!(
+                    f,
+                    "{} is a real folder, not a link; adopt it: cd {root} && mkdir -p releases && \
+                     mv current releases/0-0000000 && ln -s releases/0-0000000 current",
+                    path.display()
+                )
+            }
+            Missing::Shared(path) => {
+                write!(f, "{} is missing; put there what all releases share, or an empty folder", path.display())
+            }
+        }
+    }
+}
+
+/// Make a release beside the current one; made again, it is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseMakeTask {
+    /// The target's folder.
+    pub root: PathBuf,
+    /// The new release.
+    pub name: ReleaseName,
+    /// Its commit.
+    pub commit: CommitId,
+    /// Where the commit is; may be read-only and somebody else's.
+    pub mirror: PathBuf,
+    /// Paths of the release that become links into `shared/`; relative, without `..`.
+    pub shared: Vec<PathBuf>,
+    /// For how long at most.
+    pub timeout: Duration,
+}
+
+/// A release that is there now, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseMakeAnswer {
+    /// It was made.
+    Made {
+        /// Files and symbolic links of the commit.
+        files: u32,
+    },
+    /// It was there from an earlier run.
+    There,
+}
+
+/// Make a release the current one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseSwitchTask {
+    /// The target's folder.
+    pub root: PathBuf,
+    /// Which release.
+    pub name: ReleaseName,
+    /// For `revisions.log`: for which build.
+    pub build: BuildId,
+    /// For `revisions.log`: who or what wanted it.
+    pub who: Line,
+}
+
+/// What was current before: `name` itself when a run before this one switched already; none when nothing was, or
+/// something that is not a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseSwitchAnswer {
+    /// The release.
+    pub previous: Option<ReleaseName>,
+}
+
+/// List the releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseListTask {
+    /// The target's folder.
+    pub root: PathBuf,
+}
+
+/// The releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseListAnswer {
+    /// By build number, oldest first.
+    pub releases: Vec<Release>,
+    /// The release that `current` names.
+    pub current: Option<ReleaseName>,
+}
+
+/// One release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Its name.
+    pub name: ReleaseName,
+    /// What its `REVISION` says.
+    pub commit: Option<CommitId>,
+}
+
+/// Remove releases, and what kills have left of others. The current one is never removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRemoveTask {
+    /// The target's folder.
+    pub root: PathBuf,
+    /// Which; one that is not there counts as removed.
+    pub names: Vec<ReleaseName>,
+    /// For how long at most.
+    pub timeout: Duration,
+}
+
+/// What was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRemoveAnswer {
+    /// All that were asked for, but the current one.
+    pub removed: Vec<ReleaseName>,
+}

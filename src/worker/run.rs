@@ -1,0 +1,100 @@
+//! One worker from its first to its last byte.
+
+use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
+use super::{checkout, fetch, health, mail, release, release_make};
+use crate::worker::protocol::{
+    CheckoutTask, FetchTask, HealthTask, MailTask, RefsTask, ReleaseCheckTask, ReleaseListTask, ReleaseMakeTask,
+    ReleaseRemoveTask, ReleaseSwitchTask, TidyTask,
+};
+use nix::sys::stat::{Mode, umask};
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the job has after its deadline to say itself that it was late.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Reads a task, does it and writes the answer; exits with 0 when an answer was written.
+///
+/// The job has a thread of its own: libgit2 in a read that drips cannot be stopped, but it can be left behind.
+pub fn main() -> ExitCode {
+    let answer = match task() {
+        Ok(task) => watch(task),
+        Err(failure) => failed(failure),
+    };
+    let mut out = io::stdout().lock();
+    match out.write_all(&answer).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("the answer cannot be written: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task() -> Result<Task, Failure> {
+    let internal = |says: String| Failure::new(FailureKind::Internal, &says);
+    let mut text = Vec::new();
+    let read = io::stdin().lock().take(TASK_MAX as u64 + 1).read_to_end(&mut text);
+    read.map_err(|e| internal(format!("the task cannot be read: {e}")))?;
+    if text.len() > TASK_MAX {
+        return Err(Failure::new(FailureKind::TooLarge, &format!("the task is longer than {TASK_MAX} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|e| internal(format!("this is no task: {e}")))
+}
+
+fn watch(task: Task) -> Vec<u8> {
+    let timeout = task.timeout();
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        // Nobody listens any more once the time is over.
+        drop(tell.send(perform(task, Instant::now() + timeout)));
+    });
+    told.recv_timeout(timeout.saturating_add(LAST_WORDS)).unwrap_or_else(|e| {
+        failed(match e {
+            RecvTimeoutError::Timeout => Failure::new(FailureKind::Timeout, &format!("not done within {timeout:?}")),
+            RecvTimeoutError::Disconnected => Failure::new(FailureKind::Internal, "the worker broke; see its journal"),
+        })
+    })
+}
+
+fn perform(task: Task, deadline: Instant) -> Vec<u8> {
+    // A mirror is for its group; what is checked out is for everybody whom the folders around it let in.
+    let mask = if matches!(task, Task::Fetch(_) | Task::Tidy(_)) { 0o027 } else { 0o022 };
+    umask(Mode::from_bits_truncate(mask));
+    match task {
+        Task::Refs(task) => said::<RefsTask>(fetch::refs(&task, deadline)),
+        Task::Fetch(task) => said::<FetchTask>(fetch::fetch(&task, deadline)),
+        Task::Tidy(task) => said::<TidyTask>(fetch::tidy(&task, deadline)),
+        Task::Checkout(task) => said::<CheckoutTask>(checkout::checkout(&task, deadline)),
+        Task::ReleaseCheck(task) => said::<ReleaseCheckTask>(release::check(&task)),
+        Task::ReleaseMake(task) => said::<ReleaseMakeTask>(release_make::make(&task, deadline)),
+        Task::ReleaseSwitch(task) => said::<ReleaseSwitchTask>(release::switch(&task)),
+        Task::ReleaseList(task) => said::<ReleaseListTask>(release::list(&task)),
+        Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
+        Task::Health(task) => said::<HealthTask>(health::check(&task)),
+        Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
+    }
+}
+
+fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
+    let answer = match done {
+        Ok(answer) => Answer::Ok(answer),
+        Err(failure) => return failed(failure),
+    };
+    match serde_json::to_vec(&answer) {
+        Ok(text) if text.len() <= ANSWER_MAX => text,
+        Ok(_) => failed(Failure::new(FailureKind::TooLarge, &format!("the answer is longer than {ANSWER_MAX} bytes"))),
+        Err(e) => failed(Failure::new(FailureKind::Internal, &format!("the answer cannot be written: {e}"))),
+    }
+}
+
+fn failed(failure: Failure) -> Vec<u8> {
+    eprintln!("{failure}");
+    match serde_json::to_vec(&Answer::<()>::Failed(failure)) {
+        Ok(text) => text,
+        Err(_) => unreachable!("a kind and a line are always valid JSON"),
+    }
+}

@@ -1,0 +1,142 @@
+//! The workers, as the core runs them: the real program, real repositories, loopback servers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its fixtures too")]
+
+mod checkouts;
+mod mirrors;
+mod outside;
+mod redirects;
+mod releases;
+mod remotes;
+mod server;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use unitci::config::project::Url;
+use unitci::model::{CommitId, RefName};
+use unitci::worker::protocol::{Answer, Ask, Failure, FailureKind, FetchAnswer, FetchTask, Remote, Task};
+
+/// Far above what anything here needs.
+const LONG: Duration = Duration::from_secs(120);
+
+/// Runs a worker as it is run in its unit.
+fn run(stdin: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ci-worker"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    // A worker that has read enough may close its end.
+    if let Err(e) = pipe.write_all(stdin) {
+        assert_eq!(e.kind(), std::io::ErrorKind::BrokenPipe);
+    }
+    drop(pipe);
+    child.wait_with_output().unwrap()
+}
+
+/// Gives a worker a task and takes its answer.
+fn ask<T: Ask>(task: T) -> Result<T::Answer, Failure> {
+    let task: Task = task.into();
+    let output = run(&serde_json::to_vec(&task).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    Answer::<T::Answer>::parse(&output.stdout).unwrap().into_result()
+}
+
+fn kind<T: std::fmt::Debug>(answer: Result<T, Failure>) -> FailureKind {
+    answer.unwrap_err().kind
+}
+
+/// A place with a repository to push to, and a mirror's folder beside it.
+struct Repo {
+    place: TempDir,
+}
+
+impl Repo {
+    fn empty(format: &[&str]) -> Repo {
+        let repo = Repo { place: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(repo.mirror()).unwrap();
+        let arguments = [&["init", "--quiet", "--initial-branch=main"], format, &["."]].concat();
+        std::fs::create_dir(repo.path()).unwrap();
+        repo.git(&arguments);
+        repo
+    }
+
+    /// With one commit on `main`.
+    fn new() -> Repo {
+        let repo = Repo::empty(&[]);
+        repo.commit("first", &[("README", "one\n")]);
+        repo
+    }
+
+    fn path(&self) -> PathBuf {
+        self.place.path().join("repo")
+    }
+
+    fn mirror(&self) -> PathBuf {
+        self.place.path().join("mirror.git")
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        git_in(&self.path(), arguments)
+    }
+
+    fn commit(&self, subject: &str, files: &[(&str, &str)]) -> CommitId {
+        for (name, text) in files {
+            let path = self.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "-m", subject]);
+        self.head()
+    }
+
+    fn head(&self) -> CommitId {
+        self.git(&["rev-parse", "HEAD"]).parse().unwrap()
+    }
+
+    fn remote(&self) -> Remote {
+        Remote { url: Url::Local(self.path()), credential: None, known_hosts: None }
+    }
+
+    fn fetch_task(&self) -> FetchTask {
+        FetchTask { remote: self.remote(), mirror: self.mirror(), refs: vec![], resolve: None, timeout: LONG }
+    }
+
+    /// Brings the mirror up to date.
+    fn mirrored(&self) -> FetchAnswer {
+        ask(self.fetch_task()).unwrap()
+    }
+}
+
+fn git_in(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "Ada").env(format!("GIT_{who}_EMAIL"), "ada@example.org");
+    }
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+fn branch(name: &str) -> RefName {
+    RefName::of_branch(name).unwrap()
+}
+
+#[test]
+fn what_is_no_task_gets_an_answer_too() {
+    let huge = vec![b' '; (1 << 20) + 1];
+    for (stdin, kind) in [
+        (&b""[..], FailureKind::Internal),
+        (b"{", FailureKind::Internal),
+        (br#"{"task":"reboot"}"#, FailureKind::Internal),
+        (&huge, FailureKind::TooLarge),
+    ] {
+        let output = run(stdin);
+        assert_eq!(output.status.code(), Some(0));
+        let Answer::Failed(failure) = Answer::<()>::parse(&output.stdout).unwrap() else { panic!() };
+        assert_eq!(failure.kind, kind, "{failure}");
+    }
+}
