@@ -213,7 +213,7 @@ fn no_content_makes_a_panic() {
     }
     assert!(refused > 1000, "most mutations are mistakes: {refused}");
     for hostile in
-        ["[".repeat(100_000), "a=[".repeat(80_000), "a.".repeat(100_000), "{a=".repeat(50_000), "\"".repeat(200_000)]
+        ["[".repeat(20_000), "a=[".repeat(20_000), "a.".repeat(20_000), "{a=".repeat(20_000), "\"".repeat(200_000)]
     {
         assert!(!scratch.problems(hostile.as_bytes()).is_empty());
     }

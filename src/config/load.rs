@@ -160,7 +160,10 @@ fn name_of(path: &Path) -> Result<ProjectName, Fault> {
 }
 
 fn read_project(site: &SiteFile, path: &Path, name: &ProjectName) -> Result<(Project, Table), ConfigErrors> {
-    let mut problems = site.site.clone().err().unwrap_or_else(Vec::new);
+    let mut problems = match &site.site {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.clone(),
+    };
     let read = read_tree(site, path, &mut problems).and_then(|(file, tree)| {
         let start = (Spot::start(&file), Layer::Project);
         let mut reader = Reader::of(&tree, PROJECT, start, Completeness::Whole, &mut problems);
