@@ -187,7 +187,7 @@ fn no_content_makes_a_panic() {
 
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut refused = 0;
-    for _ in 0..2000 {
+    for _ in 0..1000 {
         let mut text = sound.clone();
         for _ in 0..=dice.below(4) {
             let (at, length) = (dice.below(text.len()), dice.below(12));
@@ -211,7 +211,7 @@ fn no_content_makes_a_panic() {
             assert!(errors.render(Styling::Plain).chars().all(|c| c == '\n' || !unitci::config::is_obeyed(c)));
         }
     }
-    assert!(refused > 1000, "most mutations are mistakes: {refused}");
+    assert!(refused > 500, "most mutations are mistakes: {refused}");
     for hostile in
         ["[".repeat(20_000), "a=[".repeat(20_000), "a.".repeat(20_000), "{a=".repeat(20_000), "\"".repeat(200_000)]
     {
