@@ -86,7 +86,8 @@ fn a_network_leads_out_and_a_forward_leads_in() {
     for suite in Suite::every() {
         let mut machine = Machine::on(suite).with_network().boot();
         // pip as venv brings it; making a venv takes seconds that this test has no use for.
-        machine.sh("python3 /usr/share/python-wheels/pip-*.whl/pip download -q --no-deps --dest /tmp itsdangerous");
+        machine
+            .sh("export PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl)\npython3 -m pip download -q -d /tmp six");
         machine.crash();
         machine.boot_again();
         machine
