@@ -75,7 +75,7 @@ fn a_reboot_stops_services_in_order_and_boots_the_same_disk() {
 #[test]
 fn an_entry_of_the_journal_can_be_waited_for() {
     let machine = Machine::boot(Suite::usual()[0]);
-    machine.sh("systemd-run --quiet --on-active=300ms sh -c 'echo it is time'");
+    machine.sh("systemd-run --quiet --on-active=300ms --timer-property=AccuracySec=1ms sh -c 'echo it is time'");
     assert_eq!(machine.wait_journal(&["MESSAGE=it is time"], SOON).field("SYSLOG_IDENTIFIER"), "sh");
     machine.sh("systemd-run --quiet --unit=brief sleep 0.2");
     machine.wait_unit("brief", "inactive", SOON);
