@@ -4,6 +4,7 @@
 use super::host;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Where Debian's programs look for the certificates they trust.
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -49,6 +50,12 @@ fn name_servers() -> String {
 /// The host's settings as pip itself reports them, its environment included; without a pip, the environment's.
 /// The environment wins, as it does in pip.
 fn pip_settings() -> BTreeMap<String, String> {
+    // Asking pip takes up to a second.
+    static SETTINGS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    SETTINGS.get_or_init(ask_pip).clone()
+}
+
+fn ask_pip() -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     if let Ok(proxy) = std::env::var("https_proxy").or_else(|_| std::env::var("HTTPS_PROXY")) {
         settings.insert("proxy".to_owned(), proxy);

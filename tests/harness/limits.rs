@@ -1,10 +1,10 @@
 //! Booting without nspawn, where the host's controllers are version 1: nspawn mounts those read-only, so that
 //! `MemoryMax=`, `TasksMax=` and `CPUQuota=` would do nothing.
 
+use super::blueprint::Blueprint;
 use super::cgroup;
 use super::disk::Disk;
 use super::host;
-use super::machine::Blueprint;
 use std::process::Command;
 
 /// Makes what nspawn makes, with the controllers writable, and becomes PID 1. The notify socket comes in as a bind.

@@ -1,8 +1,8 @@
 //! A machine's life: boot, power cut, boot again, reboot, end.
 
-use super::cgroup::{self, Cgroup, Layout};
+use super::blueprint::{Blueprint, Way};
+use super::cgroup::{self, Cgroup};
 use super::disk::{self, Disk};
-use super::net::Network;
 use super::root::{Root, Suite};
 use super::{carry, host, limits, net, nspawn};
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use std::fs::File;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,87 +26,7 @@ const CUT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Enters the control groups named before `--`, then becomes what follows it.
 const ENTER: &str = r#"while [ "$1" != -- ]; do echo 0 >"$1"; shift; done; shift; exec "$@""#;
 
-/// Whether limits on memory and tasks hold inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Limits {
-    /// As systemd-nspawn gives them on this host.
-    AsIs,
-    /// They must hold.
-    Enforced,
-}
-
-/// What a machine may do with a folder of the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    ReadOnly,
-    ReadWrite,
-}
-
-impl Access {
-    pub(super) fn nspawn_suffix(self) -> &'static str {
-        match self {
-            Access::ReadOnly => "-ro",
-            Access::ReadWrite => "",
-        }
-    }
-
-    pub(super) fn limits_suffix(self) -> &'static str {
-        match self {
-            Access::ReadOnly => ":ro",
-            Access::ReadWrite => "",
-        }
-    }
-}
-
-/// A file or folder of the host that is seen inside.
-#[derive(Debug, Clone)]
-pub(super) struct Bind {
-    host: PathBuf,
-    inside: PathBuf,
-    pub(super) access: Access,
-}
-
-impl Bind {
-    /// `HOST:INSIDE`.
-    pub(super) fn spec(&self) -> String {
-        format!("{}:{}", self.host.display(), self.inside.display())
-    }
-}
-
-/// What a machine is to be, before it is booted.
-#[derive(Debug)]
-pub(crate) struct Blueprint {
-    suite: Suite,
-    network: Option<Network>,
-    limits: Limits,
-    binds: Vec<Bind>,
-}
-
 impl Blueprint {
-    /// The machine reaches what the host reaches, by name, with the host's certificates and pip settings.
-    pub(crate) fn with_network(mut self) -> Blueprint {
-        host::require();
-        self.network = Some(Network::claim());
-        for folder in carry::pip_folders() {
-            self.binds.push(Bind { host: folder.clone(), inside: folder, access: Access::ReadOnly });
-        }
-        self
-    }
-
-    /// `MemoryMax=`, `TasksMax=` and `CPUQuota=` are enforced inside, whatever the host's control groups are. Where
-    /// the host has controllers of version 1 the machine gets those, which trixie's systemd still takes.
-    pub(crate) fn with_limits(mut self) -> Blueprint {
-        self.limits = Limits::Enforced;
-        self
-    }
-
-    /// A file or folder of the host, seen and writable inside.
-    pub(crate) fn with_bind(mut self, host: impl AsRef<Path>, inside: impl AsRef<Path>) -> Blueprint {
-        let (host, inside) = (host.as_ref().to_owned(), inside.as_ref().to_owned());
-        self.binds.push(Bind { host, inside, access: Access::ReadWrite });
-        self
-    }
-
     /// Boots it; the first machine of a suite waits for the suite's root to be built.
     #[track_caller]
     pub(crate) fn boot(self) -> Machine {
@@ -119,28 +39,20 @@ impl Blueprint {
                 net::forget(name);
             });
         });
-        let root = Root::cached(self.suite);
+        let root = Root::cached(self.suite());
         let name = format!("unitci-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let controllers = match (self.limits, Layout::of_host()) {
-            (Limits::Enforced, Layout::Hybrid) => cgroup::v1_controllers(),
-            (Limits::Enforced, Layout::Unified) | (Limits::AsIs, Layout::Hybrid | Layout::Unified) => Vec::new(),
+        let controllers = match self.way() {
+            Way::Bare => cgroup::v1_controllers(),
+            Way::Nspawn => Vec::new(),
         };
         let cgroup = Cgroup::new(&name, &controllers);
         let disk = Disk::new(&name, &root);
-        if self.network.is_some() {
+        if self.network().is_some() {
             carry::into_disk(&disk.root());
         }
         let mut machine = Machine { name, blueprint: self, power: None, cgroup, disk };
         machine.boot_again();
         machine
-    }
-
-    pub(super) fn suite(&self) -> Suite {
-        self.suite
-    }
-
-    pub(super) fn binds(&self) -> &[Bind] {
-        &self.binds
     }
 }
 
@@ -173,7 +85,7 @@ impl Machine {
 
     /// The blueprint of a machine, to add to before it boots.
     pub(crate) fn on(suite: Suite) -> Blueprint {
-        Blueprint { suite, network: None, limits: Limits::AsIs, binds: Vec::new() }
+        Blueprint::new(suite)
     }
 
     /// Cuts the power: every process is gone at once, the disk is kept as it is.
@@ -196,7 +108,7 @@ impl Machine {
     }
 
     fn disconnect(&self) {
-        if self.blueprint.network.is_some() {
+        if self.blueprint.network().is_some() {
             net::forget(&self.name);
         }
     }
@@ -208,7 +120,7 @@ impl Machine {
         let power = self.power_on();
         let leader = power.leader;
         self.power = Some(power);
-        if let Some(network) = &self.blueprint.network {
+        if let Some(network) = self.blueprint.network() {
             network.attach(&self.name, leader.as_raw());
         }
     }
@@ -239,7 +151,7 @@ impl Machine {
 
     /// What it runs.
     pub(crate) fn suite(&self) -> Suite {
-        self.blueprint.suite
+        self.blueprint.suite()
     }
 
     /// Its files, as the host sees them: to look at or change while it is off, and the DESTDIR of an installation.
@@ -282,11 +194,9 @@ impl Machine {
         }
         let socket = UnixDatagram::bind(&path).expect("a notify socket");
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout on the notify socket");
-        let boot = match (self.blueprint.limits, Layout::of_host()) {
-            (Limits::Enforced, Layout::Hybrid) => limits::command(&self.name, &self.disk, &self.blueprint),
-            (Limits::Enforced, Layout::Unified) | (Limits::AsIs, Layout::Hybrid | Layout::Unified) => {
-                nspawn::command(&self.name, &self.disk, &self.blueprint)
-            }
+        let boot = match self.blueprint.way() {
+            Way::Bare => limits::command(&self.name, &self.disk, &self.blueprint),
+            Way::Nspawn => nspawn::command(&self.name, &self.disk, &self.blueprint),
         };
         let console = File::options().create(true).append(true).open(self.disk.console()).expect("a console file");
         let mut enter = host::command("sh");

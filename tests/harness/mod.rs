@@ -11,6 +11,7 @@
 //! when it fails: the caller is a test. Root is needed; the first call says what else is.
 #![allow(dead_code, unused_imports, reason = "each test target uses its own part of the harness")]
 
+mod blueprint;
 mod carry;
 mod cgroup;
 mod disk;
@@ -26,9 +27,10 @@ mod root;
 mod run;
 mod wait;
 
+pub(crate) use blueprint::Blueprint;
 pub(crate) use forward::Forward;
 pub(crate) use install::install_into;
 pub(crate) use journal::Entry;
-pub(crate) use machine::{Blueprint, Machine};
+pub(crate) use machine::Machine;
 pub(crate) use root::Suite;
 pub(crate) use run::Output;

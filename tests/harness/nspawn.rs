@@ -1,9 +1,9 @@
 //! The usual way of booting: systemd-nspawn, alone, without the host's systemd or machined.
 
+use super::blueprint::Blueprint;
 use super::cgroup::Layout;
 use super::disk::Disk;
 use super::host;
-use super::machine::Blueprint;
 use super::root::Suite;
 use std::process::Command;
 

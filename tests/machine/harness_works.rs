@@ -75,7 +75,7 @@ fn a_reboot_stops_services_in_order_and_boots_the_same_disk() {
 #[test]
 fn an_entry_of_the_journal_can_be_waited_for() {
     let machine = Machine::boot(Suite::usual()[0]);
-    machine.sh("systemd-run --quiet --on-active=300ms sh -c 'echo it is time'");
+    machine.sh("systemd-run --quiet --on-active=300ms --timer-property=AccuracySec=1ms sh -c 'echo it is time'");
     assert_eq!(machine.wait_journal(&["MESSAGE=it is time"], SOON).field("SYSLOG_IDENTIFIER"), "sh");
     machine.sh("systemd-run --quiet --unit=brief sleep 0.2");
     machine.wait_unit("brief", "inactive", SOON);
@@ -86,7 +86,8 @@ fn a_network_leads_out_and_a_forward_leads_in() {
     for suite in Suite::every() {
         let mut machine = Machine::on(suite).with_network().boot();
         // pip as venv brings it; making a venv takes seconds that this test has no use for.
-        machine.sh("python3 /usr/share/python-wheels/pip-*.whl/pip download -q --no-deps --dest /tmp itsdangerous");
+        machine
+            .sh("export PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl)\npython3 -m pip download -q -d /tmp six");
         machine.crash();
         machine.boot_again();
         machine
