@@ -32,12 +32,7 @@ impl Supervisor<'_> {
     }
 
     /// Packs a log and writes its size down.
-    pub(super) fn close_log(
-        &mut self,
-        index: StepIndex,
-        name: &StepName,
-        log: Opened,
-    ) -> Result<(), SuperviseError> {
+    pub(super) fn close_log(&mut self, index: StepIndex, name: &StepName, log: Opened) -> Result<(), SuperviseError> {
         let id = self.id.clone();
         let mut journal = to_journal(&id, name);
         let finished = match log {

@@ -1,17 +1,15 @@
 //! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
 
 use super::log::to_journal;
-use crate::attend::Bell;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
+use crate::attend::Bell;
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Call, CallError};
-use crate::worker::protocol::{
-    AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve,
-};
+use crate::worker::protocol::{AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve};
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -115,7 +113,8 @@ impl Supervisor<'_> {
         let answer = self.call(step, Work::Checkout, task, recorder)?;
         Ok(answer.map(|done| {
             let subject = self.subject().step(&step.name).commit(commit);
-            let text = format!("{} at {} by {}: {}", self.id.project, commit.short(), done.commit.author, done.commit.subject);
+            let text =
+                format!("{} at {} by {}: {}", self.id.project, commit.short(), done.commit.author, done.commit.subject);
             journal::emit(Event::StepStarted, &subject, Priority::Notice, &text);
             format!("{} files at {}", done.files, commit.short())
         }))

@@ -134,7 +134,12 @@ impl Supervisor<'_> {
         }
         if step.state == StepState::Pending {
             self.store.write(|tx| tx.step_started(&id, index, Timestamp::now()))?;
-            journal::emit(Event::StepStarted, &self.subject().step(&step.name), Priority::Notice, &format!("{} begins", step.name));
+            journal::emit(
+                Event::StepStarted,
+                &self.subject().step(&step.name),
+                Priority::Notice,
+                &format!("{} begins", step.name),
+            );
         }
         self.notifier.status(&format!("step {index}, {}", step.name))?;
         let mut log = self.open_log(index)?;
@@ -207,7 +212,9 @@ impl Supervisor<'_> {
                     break Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state));
                 }
                 Attended::Lost(error) => return Err(error.into()),
-                Attended::Silent => break Outcome::Ended(Ended::Silent(spec.silence.unwrap_or_default()), Usage::default()),
+                Attended::Silent => {
+                    break Outcome::Ended(Ended::Silent(spec.silence.unwrap_or_default()), Usage::default());
+                }
                 Attended::Late if afterwards => break Outcome::Ended(Ended::TimedOut(AFTERWARDS), Usage::default()),
                 Attended::Late => {
                     break Outcome::Ended(Ended::BuildTimedOut(self.project.build.timeout), Usage::default());
@@ -218,7 +225,12 @@ impl Supervisor<'_> {
                 Attended::Terminated => match self.terminated()? {
                     Terminated::Leave => break Outcome::Left,
                     Terminated::Cancel(stop) => {
-                        journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &format!("stopped by {}", stop.by));
+                        journal::emit(
+                            Event::StepFinished,
+                            &self.subject(),
+                            Priority::Notice,
+                            &format!("stopped by {}", stop.by),
+                        );
                         break Outcome::Ended(Ended::Stopped, Usage::default());
                     }
                 },
@@ -251,7 +263,11 @@ impl Supervisor<'_> {
     }
 
     /// Asks for the step's unit. The pipe is in the fd store before, so that no moment is left in which we alone hold it.
-    fn ask(&mut self, step: &StepRow, spec: &StepSpec) -> Result<Result<OwnedFd, (OrderError, OwnedFd)>, SuperviseError> {
+    fn ask(
+        &mut self,
+        step: &StepRow,
+        spec: &StepSpec,
+    ) -> Result<Result<OwnedFd, (OrderError, OwnedFd)>, SuperviseError> {
         let (reader, writer) = step_pipe().map_err(|source| self.log_error(step.index, source))?;
         let name = pipe_name(step.index);
         self.notifier.store(&name, reader.as_fd(), STORE)?;

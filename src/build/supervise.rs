@@ -131,7 +131,11 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
 /// A configuration that broke after the request was taken.
 fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -> Result<(), SuperviseError> {
     let summary = format!("{error}; ci-config check tells more");
-    finish::record(place, store, &End { build, verdict: Verdict::Exception, summary: &summary, project: None, site: &Site::default() })?;
+    finish::record(
+        place,
+        store,
+        &End { build, verdict: Verdict::Exception, summary: &summary, project: None, site: &Site::default() },
+    )?;
     Ok(())
 }
 
@@ -155,11 +159,26 @@ fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> R
     })?;
     let subject = Subject::build(id);
     if takeovers == 0 {
-        journal::emit(Event::BuildStarted, &subject, Priority::Notice, &format!("build {id} begins: {}", build.origin.describe()));
+        journal::emit(
+            Event::BuildStarted,
+            &subject,
+            Priority::Notice,
+            &format!("build {id} begins: {}", build.origin.describe()),
+        );
     } else if takeovers <= TAKEOVERS {
-        journal::emit(Event::TakenOver, &subject, Priority::Notice, &format!("build {id} is taken over by another supervisor"));
+        journal::emit(
+            Event::TakenOver,
+            &subject,
+            Priority::Notice,
+            &format!("build {id} is taken over by another supervisor"),
+        );
     } else {
-        journal::emit(Event::TakenOver, &subject, Priority::Warning, &format!("build {id} has been taken over {takeovers} times"));
+        journal::emit(
+            Event::TakenOver,
+            &subject,
+            Priority::Warning,
+            &format!("build {id} has been taken over {takeovers} times"),
+        );
     }
     match taken.map(|b| b.state) {
         Some(BuildState::Running { started, .. }) => Ok(started),
@@ -203,7 +222,13 @@ impl Supervisor<'_> {
     fn broken(&mut self, error: &OrderError) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
         let summary = error.to_string();
-        let end = End { build: &build, verdict: Verdict::Exception, summary: &summary, project: Some(&self.project), site: &self.site };
+        let end = End {
+            build: &build,
+            verdict: Verdict::Exception,
+            summary: &summary,
+            project: Some(&self.project),
+            site: &self.site,
+        };
         finish::record(self.place, &mut self.store, &end)?;
         Ok(Leave::Finished)
     }
@@ -212,7 +237,13 @@ impl Supervisor<'_> {
         let build = self.build()?;
         let steps = self.store.read().steps(&self.id)?;
         let summary = finish::summary(&build, progress.worst, &steps);
-        let end = End { build: &build, verdict: progress.worst, summary: &summary, project: Some(&self.project), site: &self.site };
+        let end = End {
+            build: &build,
+            verdict: progress.worst,
+            summary: &summary,
+            project: Some(&self.project),
+            site: &self.site,
+        };
         finish::record(self.place, &mut self.store, &end)?;
         Ok(Leave::Finished)
     }

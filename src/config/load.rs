@@ -107,6 +107,11 @@ fn no_project(path: &Path, fault: impl Into<Fault>) -> ConfigErrors {
     ConfigErrors::of(vec![Problem::of_file(path, fault)], Consequence::NoProject)
 }
 
+/// Reads `ci.toml` alone.
+pub fn load_site(place: &Place) -> Result<Site, ConfigErrors> {
+    SiteFile::read(&place.site_file()).site()
+}
+
 /// Reads `ci.toml` and one project's file, and no other.
 pub fn load_project(place: &Place, project: &ProjectName) -> Result<(Site, Project), LoadError> {
     load_with_tree(place, project).map(|(site, project, _)| (site, project))

@@ -29,7 +29,7 @@ mod url;
 mod value;
 
 pub use explain::{Entry, From, explain};
-pub use load::{Config, LoadError, load_project};
+pub use load::{Config, LoadError, load_project, load_site};
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
 pub use site::Site;
