@@ -64,8 +64,8 @@ impl GitError {
         let last = own.iter().rev().find(|line| !line.trim().is_empty());
         let line = told.or(last).map_or_else(|| format!("git ended with {}", done.status), |line| (*line).to_owned());
         let line = line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned();
-        let detail = own.iter().find(|line| kind != FailureKind::Internal && line.contains("Permission denied ("));
-        GitError::said(kind, detail.map_or_else(|| line.clone(), |detail| format!("{line} ({})", detail.trim())))
+        let detail = own.iter().map(|line| line.trim()).find(|line| DETAILS.iter().any(|text| line.contains(text)));
+        GitError::said(kind, detail.map_or_else(|| line.clone(), |detail| format!("{line} ({detail})")))
     }
 
     /// From what libgit2 said.
@@ -85,6 +85,10 @@ impl GitError {
         GitError::said(kind, text)
     }
 }
+
+/// Where ssh says what git's own message leaves out.
+const DETAILS: [&str; 4] =
+    ["host key is known for", "HOST IDENTIFICATION HAS CHANGED", "Host key verification failed", "Permission denied ("];
 
 /// What git, curl and ssh write in the C locale, most telling first: ssh follows its reason with git's general
 /// "Could not read from remote repository".
@@ -168,9 +172,11 @@ mod tests {
                 "Could not read from remote repository. (git@x: Permission denied (publickey).)",
             ),
             (
-                "Host key verification failed.\nfatal: Could not read from remote repository.\n",
+                "No ED25519 host key is known for x and you have requested strict checking.\n\
+                 Host key verification failed.\nfatal: Could not read from remote repository.\n",
                 FailureKind::HostKey,
-                "Could not read from remote repository.",
+                "Could not read from remote repository. (No ED25519 host key is known for x and you have requested \
+                 strict checking.)",
             ),
             (
                 "fatal: unable to access 'http://h/x/': The requested URL returned error: 503\n",

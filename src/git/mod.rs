@@ -1,7 +1,7 @@
 //! The seam to git: listing remotes, keeping mirrors, reading history, filling folders.
 //!
-//! libgit2 lists the refs of http(s) and local remotes, since that needs no process per remote; everything else is
-//! the `git` program, which knows reftable, SHA-256 and ssh. Only workers call in here.
+//! libgit2 lists the refs of http(s) remotes; everything else is the `git` program, which knows reftable, SHA-256
+//! and ssh. Only workers call in here.
 //!
 //! ```text
 //! access      url + credential + known hosts: what is needed to reach a remote

@@ -79,12 +79,14 @@ impl Listing {
 
 /// Asks a remote for its refs.
 ///
-/// libgit2 goes first where it can; what it does not know (reftable, SHA-256, an http server's odd answer), the
-/// program gets to see, and its word is final.
+/// Over http libgit2 goes first: its timeouts and errors are typed. What it does not know (SHA-256, an odd answer),
+/// the program gets to see, and its word is final. Local repositories go to the program at once: a worker lists one
+/// remote, and libgit2 begins by loading the machine's certificate authorities, which takes ten times as long as
+/// all of `git ls-remote` (105 ms against 10).
 pub fn list(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
     let library = match access.url() {
-        Url::Http(_) | Url::Local(_) => by_library(git, access),
-        Url::Ssh(_) => return by_program(git, access),
+        Url::Http(_) => by_library(git, access),
+        Url::Ssh(_) | Url::Local(_) => return by_program(git, access),
     };
     match library {
         Err(GitError::Said { kind: FailureKind::Internal, message }) => match by_program(git, access) {
@@ -105,8 +107,7 @@ fn by_library(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
     configure_library(git.deadline()).map_err(refused)?;
     let repository = Repository::open_bare(git.scratch().git_dir()).map_err(refused)?;
     let address = access.address();
-    // Such a path goes to the program, which takes any bytes.
-    let address = address.to_str().ok_or_else(|| GitError::said(FailureKind::Internal, "not UTF-8"))?;
+    let address = address.to_str().ok_or_else(|| GitError::said(FailureKind::Refused, "the address is not UTF-8"))?;
     // The scratch's configuration forbids redirects to other hosts, which the program then follows without token:
     // libgit2 would keep it.
     let mut remote = repository.remote_anonymous(address).map_err(refused)?;
@@ -134,7 +135,7 @@ fn auth(says: &str) -> git2::Error {
     git2::Error::new(git2::ErrorCode::Auth, git2::ErrorClass::Http, says)
 }
 
-/// libgit2 waits for ever by itself, reads configuration of the user and the machine, and minds who owns what.
+/// libgit2 waits for ever by itself, and reads configuration of the user and the machine.
 fn configure_library(deadline: Instant) -> Result<(), git2::Error> {
     let left = deadline.saturating_duration_since(Instant::now()).as_millis();
     let left = i32::try_from(left).unwrap_or(i32::MAX).max(1);
@@ -144,7 +145,6 @@ fn configure_library(deadline: Instant) -> Result<(), git2::Error> {
     unsafe {
         git2::opts::set_server_connect_timeout_in_milliseconds(left)?;
         git2::opts::set_server_timeout_in_milliseconds(left)?;
-        git2::opts::set_verify_owner_validation(false)?;
         for level in levels {
             git2::opts::set_search_path(level, "/nonexistent")?;
         }
