@@ -14,6 +14,7 @@ pub mod model;
 pub mod order;
 pub mod output;
 pub mod plan;
+pub mod poll;
 pub mod store;
 pub mod systemd;
 pub mod tell;

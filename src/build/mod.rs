@@ -3,7 +3,9 @@
 pub mod dispatch;
 mod finish;
 mod log;
+pub mod person;
 mod prepare;
 mod spec;
 mod steps;
 pub mod supervise;
+pub mod take;

@@ -156,7 +156,7 @@ impl Supervisor<'_> {
             .flat_map(|(_, history)| &history.commits)
             .collect();
         let commits = if new.is_empty() { vec![&resolved.commit] } else { new };
-        let changes: Vec<Change> = commits.into_iter().map(change).collect();
+        let changes: Vec<Change> = commits.into_iter().map(Change::from).collect();
         let name: Option<RefName> = build.reference.clone().or_else(|| resolved.name.clone());
         let commit = resolved.commit.id.clone();
         let (id, now) = (self.id.clone(), Timestamp::now());
@@ -253,15 +253,5 @@ fn pump(
             }
             Stop::Silent | Stop::Late | Stop::Full | Stop::Closed => {}
         }
-    }
-}
-
-fn change(commit: &Commit) -> Change {
-    Change {
-        commit: commit.id.clone(),
-        author: commit.author.to_string(),
-        email: commit.email.to_string(),
-        time: Timestamp::from_second(commit.time).unwrap_or(Timestamp::UNIX_EPOCH),
-        subject: commit.subject.to_string(),
     }
 }

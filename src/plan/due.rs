@@ -26,9 +26,35 @@ pub fn is_due(polling: Polling, now: Timestamp) -> bool {
     }
 }
 
+/// When a ref that changed now may be built: after `stable` without another change, but no later than `max` after the
+/// `first` one, so that a steady stream of commits cannot starve it. Nothing means at once.
+pub fn not_before(stable: Duration, max: Duration, first: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    if stable.is_zero() {
+        return None;
+    }
+    let latest = first.checked_add(max).ok();
+    let quiet = now.checked_add(stable).ok()?;
+    Some(latest.map_or(quiet, |latest| latest.min(quiet)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stable_timer() {
+        let at = |s| Timestamp::from_second(s).unwrap();
+        let seconds = Duration::from_secs;
+        for (what, stable, max, first, expected) in [
+            ("none", 0, 0, 100, None),
+            ("after the quiet time", 30, 180, 100, Some(130)),
+            ("another change starts it again", 30, 180, 50, Some(130)),
+            ("but there is an end to it", 30, 180, -60, Some(120)),
+        ] {
+            let got = not_before(seconds(stable), seconds(max), at(first), at(100));
+            assert_eq!(got, expected.map(at), "{what}");
+        }
+    }
 
     #[test]
     fn when_a_project_is_due() {

@@ -16,6 +16,8 @@ pub use self::release::{
 pub use crate::git::{Commit, History, Refs, Relation, Resolve, Resolved};
 pub use crate::model::{FailureKind, Line};
 
+use crate::model::Change;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -183,6 +185,19 @@ impl<T> Answer<T> {
         match self {
             Answer::Ok(answer) => Ok(answer),
             Answer::Failed(failure) => Err(failure),
+        }
+    }
+}
+
+impl From<&Commit> for Change {
+    fn from(commit: &Commit) -> Change {
+        Change {
+            commit: commit.id.clone(),
+            author: commit.author.to_string(),
+            email: commit.email.to_string(),
+            // A clock far off our calendar is the committer's; the commit is no less there.
+            time: Timestamp::from_second(commit.time).unwrap_or(Timestamp::UNIX_EPOCH),
+            subject: commit.subject.to_string(),
         }
     }
 }

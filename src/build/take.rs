@@ -1,0 +1,199 @@
+//! Taking requests: `ci-request.service` on `/run/ci/request.sock`. What is answered with an id is in the store.
+
+use crate::config::{LoadError, Project, load_project};
+use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
+use crate::journal::{self, Event, Priority, Subject};
+use crate::model::unit::Trust;
+use crate::model::{BuildId, BuildNumber, NewRequest, Origin, Place, ProjectName, Stop, Target};
+use crate::store::{Queued, Store, StoreError};
+use crate::systemd::{ActivationError, PassedFds};
+use crate::wake::Wake;
+use jiff::Timestamp;
+use std::os::unix::net::UnixListener;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Longest reason, in bytes; it is for people to read.
+const REASON_MAX: usize = 500;
+
+/// Why requests cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// Not started by its socket.
+    #[error("no socket was passed; systemd starts this: systemctl start ci-build.socket")]
+    NoSocket,
+    /// What was passed is not what should be.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The socket.
+    #[error(transparent)]
+    Serve(#[from] intake::ServeError),
+}
+
+/// Takes requests until nobody has come for a second.
+pub fn take_requests(place: &Place) -> Result<(), TakeError> {
+    let mut passed = PassedFds::take_all()?;
+    let socket = passed.take("ci-build.socket").ok_or(TakeError::NoSocket)?;
+    let taker = Taker { place, store: Mutex::new(Store::open(place)?) };
+    Ok(intake::serve(&UnixListener::from(socket), &|ask, peer| taker.decide(ask, peer))?)
+}
+
+struct Taker<'a> {
+    place: &'a Place,
+    store: Mutex<Store>,
+}
+
+/// No, and why.
+pub(crate) type No = (Refusal, String);
+
+fn store_trouble(error: &StoreError) -> No {
+    (Refusal::TryAgain, error.to_string())
+}
+
+impl Taker<'_> {
+    fn decide(&self, ask: Ask, peer: &Peer) -> Answer {
+        let answer = match ask {
+            Ask::Build(build) => self.build(build, peer),
+            Ask::Stop { project, number, reason } => self.stop(&project, number, reason, peer),
+            Ask::Poll { projects } => self.poll(&projects),
+            Ask::Deploy { .. } | Ask::Rollback { .. } => {
+                Err((Refusal::NoSuchThing, "deploys are not taken yet".to_owned()))
+            }
+        };
+        answer.unwrap_or_else(|(refusal, message)| Answer::Refused { refusal, message })
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn project(&self, name: &ProjectName) -> Result<Project, No> {
+        match load_project(self.place, name) {
+            Ok((_, project)) => Ok(project),
+            Err(error @ LoadError::Unknown { .. }) => Err((Refusal::NoSuchThing, error.to_string())),
+            Err(error @ (LoadError::Site(_) | LoadError::Project(_))) => {
+                Err((Refusal::Configuration, error.to_string()))
+            }
+        }
+    }
+
+    fn build(&self, ask: BuildAsk, peer: &Peer) -> Result<Answer, No> {
+        self.project(&ask.project)?;
+        let name = peer.name.clone();
+        let (target, origin) = match ask.what {
+            What::Seen { commit } => (Target::Commit { commit }, Origin::Person { name }),
+            What::Force => (Target::Tip, Origin::Force { name }),
+            What::Revision { revision } => (Target::Revision { revision }, Origin::Force { name }),
+        };
+        let now = Timestamp::now();
+        let queued = self
+            .store()
+            .write(|tx| {
+                let head = tx.read().source(&ask.project)?.and_then(|source| source.head);
+                let reference = match &target {
+                    Target::Revision { .. } => ask.reference.clone(),
+                    Target::Commit { .. } | Target::Tip => ask.reference.clone().or(head),
+                };
+                let new = NewRequest {
+                    project: ask.project.clone(),
+                    reference,
+                    target: target.clone(),
+                    origin: origin.clone(),
+                    trust: Trust::Inside,
+                    reason: ask.reason.as_deref().map(short),
+                    changes: Vec::new(),
+                    not_before: None,
+                    token: Some(ask.token.clone()),
+                };
+                tx.queue(new, now)
+            })
+            .map_err(|e: StoreError| store_trouble(&e))?;
+        tell_queued(&ask.project, &queued, &origin.describe());
+        Wake::Build.up_or_warn(self.place);
+        Ok(Answer::Queued { request: queued.id() })
+    }
+
+    /// The wish is recorded first; the dispatcher stops the units.
+    fn stop(
+        &self,
+        project: &ProjectName,
+        number: Option<BuildNumber>,
+        reason: Option<String>,
+        peer: &Peer,
+    ) -> Result<Answer, No> {
+        let stop = Stop { by: peer.name.clone(), reason: reason.as_deref().map(short) };
+        let (builds, dropped) = self
+            .store()
+            .write(|tx| {
+                let mut builds: Vec<BuildId> = Vec::new();
+                for build in tx.read().unfinished_builds()? {
+                    let meant = build.id.project == *project && number.is_none_or(|n| n == build.id.number);
+                    if meant && tx.ask_stop(&build.id, &stop)? {
+                        builds.push(build.id);
+                    }
+                }
+                let mut dropped = Vec::new();
+                if number.is_none() {
+                    for request in tx.read().waiting()? {
+                        let why = format!("taken out of the queue by {}", stop.by);
+                        if request.ask.project == *project && tx.drop_request(request.id, &why)? {
+                            dropped.push(request.id);
+                        }
+                    }
+                }
+                Ok::<_, StoreError>((builds, dropped))
+            })
+            .map_err(|e| store_trouble(&e))?;
+        if builds.is_empty() && dropped.is_empty() {
+            let what = number.map_or_else(|| project.to_string(), |n| format!("{project}:{n}"));
+            return Err((Refusal::NoSuchThing, format!("nothing of {what} is running or waiting")));
+        }
+        Wake::Build.up_or_warn(self.place);
+        Ok(Answer::Stopping { builds, dropped })
+    }
+
+    fn poll(&self, projects: &[ProjectName]) -> Result<Answer, No> {
+        for project in projects {
+            self.project(project)?;
+        }
+        let now = Timestamp::now();
+        self.store()
+            .write(|tx| projects.iter().try_for_each(|project| tx.poll_asked(project, now)))
+            .map_err(|e: StoreError| store_trouble(&e))?;
+        Wake::Poll.up_or_warn(self.place);
+        Ok(Answer::Looking)
+    }
+}
+
+/// A reason as one bounded line.
+pub(crate) fn short(reason: &str) -> String {
+    let line: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line[..line.floor_char_boundary(REASON_MAX)].trim().to_owned()
+}
+
+/// Tells of a request that has been queued.
+pub(crate) fn tell_queued(project: &ProjectName, queued: &Queued, why: &str) {
+    match queued {
+        Queued::Already(_) => {}
+        Queued::New(id, replaced) => {
+            let subject = Subject::project(project).request(*id);
+            journal::emit(
+                Event::RequestQueued,
+                &subject,
+                Priority::Notice,
+                &format!("a build of {project} is queued: {why}"),
+            );
+            for old in replaced {
+                let text = format!("request {old} is replaced by the newer request {id}");
+                journal::emit(
+                    Event::RequestReplaced,
+                    &Subject::project(project).request(*old),
+                    Priority::Notice,
+                    &text,
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! A person's `ci-poll`: have it looked at now, and wait for what came of it.
+
+use crate::build::person::WishError;
+use crate::intake::{Answer, Ask, ask};
+use crate::model::{Place, ProjectName};
+use crate::store::{SourceRow, Store, StoreError};
+use std::time::Duration;
+
+/// How often the store is looked at while somebody waits.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Has repositories looked at, and returns when that has been done, well or not.
+pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, WishError> {
+    match ask(place, &Ask::Poll { projects: projects.to_vec() })? {
+        Answer::Looking => {}
+        Answer::Refused { refusal, message } => return Err(WishError::Refused { refusal, message }),
+        Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Deploying { .. } => return Err(WishError::Confused),
+    }
+    let store = Store::open_read_only(place)?;
+    loop {
+        let sources = projects.iter().map(|p| store.read().source(p)).collect::<Result<Vec<_>, StoreError>>()?;
+        // The poll clears the wish when it is done with a project.
+        if sources.iter().all(|source| source.as_ref().is_some_and(|s| s.asked.is_none())) {
+            return Ok(sources.into_iter().flatten().collect());
+        }
+        std::thread::sleep(LOOK);
+    }
+}
