@@ -25,7 +25,7 @@ impl Step {
         Step { stem: folder.path().join("2"), _folder: folder, pipe, step, journal: Vec::new() }
     }
 
-    fn open(&self, limits: Limits) -> Recorder {
+    fn open(&self, limits: Limits) -> Box<Recorder> {
         match Recorder::open(&self.stem, masker(), limits).unwrap() {
             Opened::Recording(recorder) => recorder,
             Opened::Ended(_) => panic!("the log has ended"),
@@ -130,7 +130,12 @@ fn output_that_a_killed_recorder_took_and_did_not_publish() {
     let mut recorder = step.open(LIMITS);
     step.print(&mut recorder, b"one\n");
     drop(recorder);
-    fs::OpenOptions::new().append(true).open(step.stem.with_extension("raw")).unwrap().write_all(b"two\nthree").unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(step.stem.with_extension("raw"))
+        .unwrap()
+        .write_all(b"two\nthree")
+        .unwrap();
     let mut recorder = step.open(LIMITS);
     step.print(&mut recorder, b" four\n");
     assert_eq!(whole(&step.stem), b"one\ntwo\nthree four\n");
@@ -221,7 +226,9 @@ fn after_a_power_cut_what_is_there_stays() {
         drop(recorder);
         match &state {
             // The state outlived the log's end.
-            None => fs::OpenOptions::new().write(true).open(step.stem.with_extension("log")).unwrap().set_len(6).unwrap(),
+            None => {
+                fs::OpenOptions::new().write(true).open(step.stem.with_extension("log")).unwrap().set_len(6).unwrap()
+            }
             Some(rubbish) => fs::write(step.stem.with_extension("state"), rubbish).unwrap(),
         }
         let before = whole(&step.stem);
@@ -280,6 +287,27 @@ fn any_part_of_a_log_can_be_read_at_any_time() {
     check(&mut follower);
     assert_eq!(follower.refresh().unwrap(), LogState::Finished);
     check(&mut follower);
+}
+
+#[test]
+fn a_log_that_is_cleaned_away_while_it_is_followed() {
+    let mut step = Step::new();
+    let mut recorder = step.open(LIMITS);
+    step.print(&mut recorder, b"one\n");
+    let mut follower = LogReader::open(&step.stem).unwrap();
+    fs::remove_file(step.stem.with_extension("log")).unwrap();
+    assert!(matches!(follower.refresh(), Err(LogError::Missing)));
+}
+
+#[test]
+fn a_journal_that_wants_only_first_lines_gets_an_unended_one_too() {
+    let mut step = Step::new();
+    let limits = Limits { journal_tail: 0, ..LIMITS };
+    let mut recorder = step.open(limits);
+    step.print(&mut recorder, b"one\ntwo hunt");
+    let journal = &mut step.journal;
+    recorder.finish(&mut |b| journal.push(said(b))).unwrap();
+    assert_eq!(step.journal, ["one", "two hunt"]);
 }
 
 #[test]
