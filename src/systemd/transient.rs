@@ -121,8 +121,8 @@ impl Bus {
         }
     }
     /// A start job that failed does not mean that the program did not run: systemd 252 calls it so too when it sees the
-    /// end of a quick program before it sees the beginning, which happened to 1 of 30 that did nothing but `exit 2`. A
-    /// program that itself ends as systemd's own code does is taken for a failed set-up then.
+    /// end of a quick program before it sees the beginning (23 of 200 times for `exit 2`; 257: never). A program that
+    /// then happens to end with one of systemd's own statuses is taken for a failed set-up.
     fn judge_failed_start(&self, unit: String) -> Result<(), StartError> {
         match self.state(&unit)?.exit {
             Some(Exit::Exited(status)) if SETUP.contains(&status) => Err(StartError::Setup { unit, status }),
