@@ -94,7 +94,7 @@ impl Bus {
     /// Starts a transient service and waits until its start job has ended: with `Type=exec`, until its program has been
     /// executed. It may have finished by then, with any status.
     ///
-    /// The descriptors in the properties are closed here when this returns, so that the service holds them alone.
+    /// Our copies of the descriptors in the properties are closed when this returns.
     pub fn start_transient(&self, transient: Transient, timeout: Duration) -> Result<(), StartError> {
         let unit = transient.unit;
         let ear = JobEar::open(self)?;
@@ -120,6 +120,7 @@ impl Bus {
             Err(JobError::Bus(error)) => Err(error.into()),
         }
     }
+
     /// A start job that failed does not mean that the program did not run: systemd 252 calls it so too when it sees the
     /// end of a quick program before it sees the beginning (23 of 200 times for `exit 2`; 257: never). A program that
     /// then happens to end with one of systemd's own statuses is taken for a failed set-up.
