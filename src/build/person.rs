@@ -2,10 +2,12 @@
 
 use super::take::short;
 use crate::intake::{Answer, Ask, AskError, BuildAsk, Refusal, What, ask};
-use crate::model::{BuildId, BuildNumber, Place, ProjectName, RefName, RequestId, RequestState, Verdict};
+use crate::model::{BuildId, BuildNumber, BuildSpec, Place, ProjectName, RefName, RequestId, RequestState, Verdict};
+use crate::output::terminal::{Cleaner, Look};
 use crate::output::{LogError, LogReader};
 use crate::store::{Store, StoreError};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// How often the store is looked at while somebody waits.
@@ -56,6 +58,24 @@ pub enum WishError {
         /// Which.
         branch: String,
     },
+}
+
+impl WishError {
+    /// The exit code (STYLE: 1 failed, 2 usage, 75 try again, 78 configuration).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            WishError::Ask(_) | WishError::NoTip { .. } => 75,
+            WishError::Refused { refusal: Refusal::TryAgain, .. } => 75,
+            WishError::Refused { refusal: Refusal::Configuration, .. } => 78,
+            WishError::Refused { refusal: Refusal::Stranger | Refusal::Garbage | Refusal::NoSuchThing, .. }
+            | WishError::Store(_)
+            | WishError::Log(_)
+            | WishError::Write(_)
+            | WishError::Confused
+            | WishError::Dropped(_)
+            | WishError::NotWatched { .. } => 1,
+        }
+    }
 }
 
 /// What `ci-build PROJECT` came to.
@@ -248,5 +268,64 @@ impl Shown {
             }
         }
         Ok(())
+    }
+}
+
+/// Stops, and says what will stop.
+pub fn stop_and_tell(place: &Place, spec: &BuildSpec, reason: Option<String>) -> Result<(), WishError> {
+    let (builds, dropped) = stop(place, &spec.project, spec.number, reason)?;
+    let mut out = anstream::stdout();
+    for build in builds {
+        writeln!(out, "{build} is being stopped")?;
+    }
+    for request in dropped {
+        writeln!(out, "request {request} is taken out of the queue")?;
+    }
+    Ok(())
+}
+
+/// Waits for a verdict and says it; a build that is not green is exit code 1.
+pub fn wait_and_tell(place: &Place, build: &BuildId, follow: bool) -> Result<ExitCode, WishError> {
+    let stdout = std::io::stdout();
+    let mut out: Box<dyn Write> = if stdout.is_terminal() {
+        Box::new(Harmless { out: stdout, cleaner: Cleaner::new(Look::Colour) })
+    } else {
+        Box::new(stdout)
+    };
+    let (verdict, summary) = wait_for_verdict(place, build, follow.then_some(&mut *out as &mut dyn Write))?;
+    out.flush()?;
+    drop(out);
+    let tail = if summary.is_empty() { String::new() } else { format!(": {summary}") };
+    anstream::eprintln!("{build} {}{verdict}{}{tail}", colour(verdict).render(), anstyle::Reset.render());
+    Ok(if verdict.is_green() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn colour(verdict: Verdict) -> anstyle::Style {
+    use anstyle::AnsiColor::{Green, Magenta, Red, Yellow};
+    let colour = match verdict {
+        Verdict::Success => Green,
+        Verdict::Warnings | Verdict::Skipped => Yellow,
+        Verdict::Failure => Red,
+        Verdict::Exception | Verdict::Retry | Verdict::Cancelled => Magenta,
+    };
+    anstyle::Style::new().bold().fg_color(Some(colour.into()))
+}
+
+/// A terminal that gets what a step prints without what could harm it.
+struct Harmless {
+    out: std::io::Stdout,
+    cleaner: Cleaner,
+}
+
+impl Write for Harmless {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut clean = String::new();
+        self.cleaner.push(bytes, &mut clean);
+        self.out.write_all(clean.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }

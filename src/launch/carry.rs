@@ -124,6 +124,9 @@ impl Launcher {
                 result: result.as_str().to_owned(),
                 message: format!("{name} could not be started ({result}); journalctl -u '{name}' tells why"),
             }),
+            Err(StartError::Setup { unit, status }) => {
+                Err(Reply::Job { result: "failed".to_owned(), message: setup_failed(&unit, status) })
+            }
             Err(error @ StartError::Refused { .. }) => Err(refused(error.to_string())),
             Err(error @ (StartError::TimedOut { .. } | StartError::Lost { .. } | StartError::Bus(_))) => {
                 Err(failed(error))
@@ -170,6 +173,19 @@ impl Launcher {
         }
         self.job(verb, unit, SERVICE, &format!("{key} of {unit} failed"))
     }
+}
+
+/// What systemd could not do before the program ran, by its exit status (systemd.exec(5), "Process Exit Codes").
+fn setup_failed(unit: &str, status: i32) -> String {
+    let what = match status {
+        200 => "the working folder is not there",
+        203 => "the program cannot be executed",
+        217 => "its user does not exist",
+        226 => "its view of the file system could not be made",
+        243 => "its credential could not be read",
+        _ => "its surroundings could not be made",
+    };
+    format!("{what} (status {status}); journalctl -u '{unit}' tells more")
 }
 
 /// Exactly as many descriptors as the order needs.

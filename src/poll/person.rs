@@ -4,6 +4,7 @@ use crate::build::person::WishError;
 use crate::intake::{Answer, Ask, ask};
 use crate::model::{Place, ProjectName};
 use crate::store::{SourceRow, Store, StoreError};
+use std::io::Write;
 use std::time::Duration;
 
 /// How often the store is looked at while somebody waits.
@@ -25,4 +26,33 @@ pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, W
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// The same, and says what was found; false if a repository could not be looked at.
+pub fn look_and_tell(place: &Place, projects: &[ProjectName], out: &mut dyn Write) -> Result<bool, WishError> {
+    let before = Store::open_read_only(place).and_then(|store| store.read().waiting()).unwrap_or_default();
+    let sources = look(place, projects)?;
+    let store = Store::open_read_only(place)?;
+    let mut well = true;
+    for source in sources {
+        let name = &source.project;
+        if let Some((trouble, _)) = &source.trouble {
+            writeln!(out, "{name}: {trouble}")?;
+            well = false;
+            continue;
+        }
+        let new = store.read().newest_request(name)?.filter(|request| !before.iter().any(|old| old.id == request.id));
+        match new.filter(|request| Some(request.created) >= source.good) {
+            Some(request) => {
+                let what = request
+                    .ask
+                    .changes
+                    .first()
+                    .map_or_else(String::new, |c| format!(": {} {}", c.commit.short(), c.subject));
+                writeln!(out, "{name}: a build is queued{what}")?;
+            }
+            None => writeln!(out, "{name}: nothing new")?,
+        }
+    }
+    Ok(well)
 }

@@ -70,6 +70,12 @@ impl Read<'_> {
         all(self.0, "SELECT * FROM request WHERE state = 'waiting' ORDER BY id", [], request)
     }
 
+    /// A project's newest request.
+    pub fn newest_request(&self, project: &ProjectName) -> Result<Option<Request>> {
+        let sql = "SELECT * FROM request WHERE project = ?1 ORDER BY id DESC LIMIT 1";
+        one(self.0, sql, [project.as_str()], request)
+    }
+
     /// The request that this one became, through all that replaced it.
     pub fn follow_request(&self, id: RequestId) -> Result<Option<Request>> {
         let mut found = self.request(id)?;

@@ -37,6 +37,8 @@ CREATE TABLE request (
 ) STRICT;
 CREATE INDEX request_waiting ON request (project, ref) WHERE state = 'waiting';
 
+CREATE INDEX request_by_project ON request (project, id);
+
 CREATE TABLE build (
   project      TEXT NOT NULL,
   number       INTEGER NOT NULL,

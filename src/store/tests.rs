@@ -119,8 +119,7 @@ fn a_build_is_finished_once_and_its_open_steps_with_it() {
             let id = tx.start_build(&request, 0, at(2))?;
             tx.take_build(&id, "boot-1", &steps, at(3))?;
             tx.step_started(&id, StepIndex(0), at(4))?;
-            let end =
-                StepEnd { verdict: Verdict::Success, outcome: String::new(), usage: Default::default(), log: None };
+            let end = StepEnd { verdict: Verdict::Success, outcome: String::new(), usage: Default::default() };
             tx.step_finished(&id, StepIndex(0), &end, at(5))?;
             tx.step_started(&id, StepIndex(1), at(6))?;
             Ok::<_, StoreError>(id)
