@@ -6,3 +6,5 @@ mod harness;
 
 mod harness_works;
 mod installation;
+mod polling;
+mod story;
