@@ -4,7 +4,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod builds;
 mod harness_works;
 mod installation;
 mod polling;
+mod stopping;
 mod story;
