@@ -24,6 +24,7 @@ fn whoever_waits_is_told_the_verdict() {
         assert!(red.stderr.contains("gkp:2 failure: test: exit code 2"), "{}", red.story());
         team.wait_build("gkp", 2).is("failure", "test: exit code 2");
 
+        assert_eq!(team.poll("gkp").expect_success().stdout, "gkp: nothing new\n", "what was forced is not news");
         // Waiting on what is built already answers at once, with its verdict.
         let again = team.anna("ci-build gkp --wait").expect_code(1);
         assert!(again.stdout.contains("gkp:2"), "{}", again.story());
@@ -73,14 +74,29 @@ fn a_step_that_cannot_start_says_why() {
     build.is("failure", "test: exit code 127");
     assert!(build.text("test").contains("no-such-program"), "{}", build.text("test"));
     team.project("script", &step("test", "#!/no/such/interpreter\nhello"));
-    team.build("script", 1).is("exception", "test: the step could not be started");
+    team.build("script", 1).is("exception", "test: the program cannot be executed");
     team.project("folder", &(step("test", "true") + "workdir = \"no/such/folder\"\n"));
     let build = team.build("folder", 1);
-    assert!(build.summary().contains("could not be started"), "{}", build.summary());
+    assert!(build.summary().contains("the working folder is not there"), "{}", build.summary());
     // None of this is in the way of others.
     team.project("gkp", &step("test", "true"));
     team.build("gkp", 1).is_green();
     assert_eq!(team.machine.sh("systemctl --failed --no-legend --plain"), "");
+}
+
+#[test]
+fn a_step_may_be_a_list_a_shell_or_a_script() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        let steps = "[[step]]\nname = \"list\"\nrun = [\"cd /tmp\", \"pwd\"]\n".to_owned()
+            + &(step("bash", "false | true") + "shell = \"bash\"\n" + "on-failure = \"continue\"\n")
+            + &step("python", "#!/usr/bin/python3 -u\nimport sys\nprint(sys.version_info.major, '$HOME', '%%i')");
+        team.project("gkp", &steps);
+        let build = team.build("gkp", 1);
+        build.is("failure", "bash: exit code 1");
+        assert_eq!(build.text("list"), "+ cd /tmp\n+ pwd\n/tmp\n");
+        assert_eq!(build.text("python"), "3 $HOME %%i\n");
+    }
 }
 
 #[test]
