@@ -33,7 +33,7 @@ pub struct StepEnd {
     pub log: Option<LogSize>,
 }
 
-fn build(row: &Fields<'_>) -> Result<Build> {
+pub(super) fn build(row: &Fields<'_>) -> Result<Build> {
     let state: String = row.get("state")?;
     let state = match state.as_str() {
         "starting" => BuildState::Starting,
@@ -63,7 +63,7 @@ fn build(row: &Fields<'_>) -> Result<Build> {
     })
 }
 
-fn step(row: &Fields<'_>) -> Result<StepRow> {
+pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
     let state: String = row.get("state")?;
     let state = match state.as_str() {
         "pending" => StepState::Pending,
