@@ -1,6 +1,7 @@
 //! unitci: a CI made of systemd units.
 
 pub mod config;
+pub mod http;
 pub mod model;
 pub mod store;
 pub mod view;
