@@ -3,5 +3,6 @@
 pub mod config;
 pub mod http;
 pub mod model;
+pub mod page;
 pub mod store;
 pub mod view;

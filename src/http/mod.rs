@@ -114,7 +114,8 @@ pub fn serve(
         aside: AtomicUsize::new(0),
     });
     for listener in listeners {
-        let patience = nix::sys::time::TimeVal::new(bounds.idle.as_secs().cast_signed(), bounds.idle.subsec_micros().into());
+        let patience =
+            nix::sys::time::TimeVal::new(bounds.idle.as_secs().cast_signed(), bounds.idle.subsec_micros().into());
         for option in [Patience::Read, Patience::Write] {
             option.set(&listener, &patience).map_err(HttpError::Timeout)?;
         }
@@ -222,7 +223,13 @@ impl Desk {
     }
 
     /// A stream has a thread of its own: a slow reader holds no worker.
-    fn stream(self: &Arc<Self>, request: Request, headers: Headers, body: io::Take<Box<dyn Read + Send>>, ticket: Ticket) {
+    fn stream(
+        self: &Arc<Self>,
+        request: Request,
+        headers: Headers,
+        body: io::Take<Box<dyn Read + Send>>,
+        ticket: Ticket,
+    ) {
         if self.streams.fetch_add(1, Ordering::Relaxed) >= self.most_streams {
             self.streams.fetch_sub(1, Ordering::Relaxed);
             let busy = Reply::text(503, "").with("Retry-After", "60");
@@ -257,5 +264,3 @@ fn response<R: Read>(status: u16, headers: Headers, body: R, length: Option<usiz
 fn send<R: Read>(request: Request, response: Response<R>) {
     drop(request.respond(response));
 }
-
-
