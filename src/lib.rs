@@ -5,4 +5,5 @@ pub mod http;
 pub mod model;
 pub mod page;
 pub mod store;
+pub mod systemd;
 pub mod view;
