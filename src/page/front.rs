@@ -24,11 +24,8 @@ pub fn front(configured: &Configured, overview: &Overview, clock: &Clock) -> Mar
     frame.around(&html! {
         h1 { (headline(overview)) }
         p.sub { (activity(overview)) }
-        @if let Some(error) = &configured.site_error {
-            p.bad { b { "ci.toml is broken. " } (harmless(error)) "; see " code { "ci-config check" } }
-        }
-        @for (file, error) in &configured.strays {
-            p.bad { b { (harmless(file)) " is no project. " } (harmless(error)) }
+        @for error in &configured.errors {
+            p.bad { b { "Configuration: " } (harmless(error)) "; see " code { "ci-config check" } }
         }
         @if overview.lines.is_empty() {
             p { "No projects yet. A project is one file: " code { "/etc/ci/projects.d/NAME.toml" } "." }

@@ -1,6 +1,6 @@
 //! All projects, one line each.
 
-use super::{Configured, Trouble};
+use super::{Configured, Folder, Trouble};
 use crate::model::{Build, BuildId, CommitId, Deploy, DeployState, ProjectName, RefName, Request, StepRow, Verdict};
 use crate::store::{Read, ReleaseRow, Result, SourceRow};
 use std::collections::BTreeMap;
@@ -206,7 +206,10 @@ fn setup(configured: &Configured, name: &ProjectName) -> Setup {
             deploys: project.deploy.as_ref().map(|deploy| deploy.site.clone()),
         },
         Some(Err(error)) => Setup::Broken(error.clone()),
-        None => Setup::Retired,
+        None => match configured.folder {
+            Folder::Seen => Setup::Retired,
+            Folder::Unreadable => Setup::Broken("its file cannot be looked at".to_owned()),
+        },
     }
 }
 
