@@ -2,7 +2,9 @@
 
 pub mod config;
 pub mod http;
+pub mod journal;
 pub mod model;
+pub mod output;
 pub mod page;
 pub mod store;
 pub mod systemd;
