@@ -1,7 +1,35 @@
 //! Configuration: text → merged tables → checked values. Nothing downstream checks again.
+//!
+//! ```text
+//! file ─▶ tree (keys known, each value with its place) ─▶ layers (project over template over [defaults] over
+//! presets) ─▶ reader + check ─▶ Project, Site; or all that is wrong, as Problems
+//! ```
+//!
+//! What an error stops: one in a project's file that project; one in `[template.NAME]` the projects that name it; any
+//! other in `ci.toml` all projects, since what was meant to hold for them is not known.
 
+mod check;
+mod explain;
+mod fault;
+mod file;
+pub mod keys;
+mod layers;
+mod load;
+mod name;
+mod path;
+mod planned;
+mod problem;
 pub mod project;
+mod quantity;
+mod reader;
 pub mod site;
+mod site_file;
+mod tree;
+mod url;
+mod value;
 
+pub use explain::{Entry, From, explain};
+pub use load::{Config, LoadError, load_project};
+pub use problem::{ConfigErrors, Consequence, Problem, Styling, render};
 pub use project::Project;
 pub use site::Site;

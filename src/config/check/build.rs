@@ -1,0 +1,130 @@
+//! `[build]` and `[[step]]`
+
+use super::{HOUR, SECOND};
+use crate::config::fault::Fault;
+use crate::config::name::{self, TEXT_MAX, WordFault};
+use crate::config::path;
+use crate::config::project::{Build, Network, OnFailure, Run, Shell, Step, When};
+use crate::config::quantity::DURATION_MAX;
+use crate::config::reader::Reader;
+use crate::config::tree::Value;
+use crate::config::value::{count, duration, size, text, variable, word};
+use crate::model::StepName;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Most steps of a project; what a page can show and `StepIndex` can count.
+const STEPS_MAX: usize = 1000;
+/// Least memory that a shell starts in.
+const MEMORY_MIN: u64 = 1 << 20;
+
+pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
+    const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
+    let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
+    let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
+    let memory = reader.optional("memory", size(MEMORY_MIN));
+    let tasks = reader.required("tasks", count(16..=4_194_304));
+    let network = reader.required("network", word("network", NETWORK));
+    let env = reader.map("env", variable);
+    let log_max = reader.required("log-max", size(4096));
+    let journal_lines = reader.required("journal-lines", journal_lines);
+    Some(Build {
+        timeout: timeout?,
+        stop_grace: stop_grace?,
+        memory: memory?,
+        tasks: tasks?,
+        network: network?,
+        env: env?,
+        log_max: log_max?,
+        journal_lines: journal_lines?,
+    })
+}
+
+fn journal_lines(value: &Value) -> Result<(u32, u32), Fault> {
+    const LINES_MAX: u32 = 1_000_000;
+    let line_count = count(0..=LINES_MAX);
+    if let Value::List(pair) = value
+        && let [first, last] = pair.as_slice()
+    {
+        return Ok((line_count(&first.value)?, line_count(&last.value)?));
+    }
+    Err(Fault::Rule("must be two integers, the first and the last lines, like [2000, 500]"))
+}
+
+pub(super) fn steps(reader: &mut Reader<'_, '_>) -> Option<Vec<Step>> {
+    let steps = reader.sections("step", step)?;
+    if steps.len() > STEPS_MAX {
+        reader.complain("step", Fault::Rule("a project has at most 1000 steps"));
+        return None;
+    }
+    let twice = |index: &usize| steps[..*index].iter().any(|earlier| earlier.name == steps[*index].name);
+    let repeated: Vec<usize> = (0..steps.len()).filter(twice).collect();
+    for index in &repeated {
+        reader.complain_of("step", *index, "name", Fault::Rule("another step has this name already"));
+    }
+    repeated.is_empty().then_some(steps)
+}
+
+fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
+    const SHELLS: &[(&str, Shell)] = &[("sh", Shell::Sh), ("bash", Shell::Bash)];
+    const ON_FAILURE: &[(&str, OnFailure)] = &[
+        ("halt", OnFailure::Halt),
+        ("continue", OnFailure::Continue),
+        ("warn", OnFailure::Warn),
+        ("ignore", OnFailure::Ignore),
+    ];
+    const WHEN: &[(&str, When)] = &[("success", When::Success), ("failure", When::Failure), ("always", When::Always)];
+    let name = reader.required("name", text(str::parse::<StepName>));
+    let shell = reader.required("shell", word("shell", SHELLS));
+    let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
+    let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
+    let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
+    let on_failure = reader.required("on-failure", word("on-failure", ON_FAILURE));
+    let when = reader.required("when", word("when", WHEN));
+    let env = reader.map("env", variable);
+    let workdir = reader.optional("workdir", text(path::relative));
+    if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
+        reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
+        return None;
+    }
+    shell?;
+    Some(Step {
+        name: name?,
+        run: run?,
+        timeout: timeout?,
+        no_output: no_output?,
+        on_failure: on_failure?,
+        when: when?,
+        env: env?,
+        workdir: workdir?.unwrap_or_else(PathBuf::new),
+    })
+}
+
+fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
+    if let Value::Text(text) = value {
+        return Ok(run_text(text, shell)?);
+    }
+    let Value::List(lines) = value else {
+        return Err(Fault::expected("a text or a list of command lines", value.kind()));
+    };
+    let line = text(name::command);
+    let lines: Vec<String> = lines.iter().map(|node| line(&node.value)).collect::<Result<_, _>>()?;
+    if lines.is_empty() {
+        return Err(WordFault::Empty.into());
+    }
+    if lines.iter().map(|line| line.len() + 1).sum::<usize>() > TEXT_MAX {
+        return Err(WordFault::TooBig.into());
+    }
+    Ok(Run::Lines { lines, shell })
+}
+
+fn run_text(text: &str, shell: Shell) -> Result<Run, WordFault> {
+    let command = name::command(text)?;
+    let Some(rest) = text.strip_prefix("#!") else { return Ok(Run::Text { text: command, shell }) };
+    // A relative one would be looked for in the workspace.
+    if rest.lines().next().unwrap_or_default().trim_start().starts_with('/') {
+        Ok(Run::Script(command))
+    } else {
+        Err(WordFault::Interpreter)
+    }
+}

@@ -1,0 +1,81 @@
+//! `[deploy]`
+
+use super::{HOUR, SECOND};
+use crate::config::fault::Fault;
+use crate::config::project::{Deploy, Health};
+use crate::config::reader::Reader;
+use crate::config::value::{count, duration, text, variable};
+use crate::config::{name, path, url};
+use crate::model::RefName;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
+    let branch = reader.optional("branch", text(branch));
+    let root = reader.required("root", text(path::deploy_root));
+    let user = reader.required("user", text(name::user));
+    let site = reader.optional("site", text(url::page));
+    let keep_releases = reader.required("keep-releases", count(2..=1000));
+    let shared = shared(reader);
+    let env = reader.map("env", variable);
+    let prepare = reader.list("prepare", text(name::command));
+    let migrate = reader.list("migrate", text(name::command));
+    let finish = reader.list("finish", text(name::command));
+    let timeout = reader.required("timeout", duration(SECOND..=HOUR * 24));
+    let restart = reader.distinct("restart", text(name::unit));
+    let reload = reader.distinct("reload", text(name::unit));
+    let settle = reader.required("settle", duration(Duration::ZERO..=HOUR));
+    let health = reader.optional_section("health", health);
+    Some(Deploy {
+        branch: branch?,
+        root: root?,
+        user: user?,
+        site: site?,
+        keep_releases: keep_releases?,
+        shared: shared?,
+        env: env?,
+        prepare: prepare?,
+        migrate: migrate?,
+        finish: finish?,
+        timeout: timeout?,
+        restart: restart?,
+        reload: reload?,
+        settle: settle?,
+        health: health?,
+    })
+}
+
+fn branch(text: &str) -> Result<RefName, Fault> {
+    let name = RefName::of_branch(text);
+    if text.starts_with('-') || text.starts_with("refs/") || name.is_err() {
+        return Err(Fault::Rule("must be the name of one branch, like `main`"));
+    }
+    name.map_err(|_| Fault::Rule("must be the name of one branch, like `main`"))
+}
+
+fn shared(reader: &mut Reader<'_, '_>) -> Option<Vec<PathBuf>> {
+    let paths = reader.distinct("shared", text(path::relative))?;
+    let nested = paths.iter().any(|path| paths.iter().any(|other| other != path && other.starts_with(path)));
+    if nested {
+        reader.complain("shared", Fault::Rule("one of these paths is inside another; the outer one links it along"));
+        return None;
+    }
+    Some(paths)
+}
+
+fn health(reader: &mut Reader<'_, '_>) -> Option<Health> {
+    let url = reader.required("url", text(url::page));
+    let status = reader.required("status", count(100..=599));
+    let contains = reader.optional("contains", text(name::pattern));
+    let attempts = reader.required("attempts", count(1..=100));
+    let timeout = reader.required("timeout", duration(SECOND..=HOUR));
+    let interval = reader.required("interval", duration(Duration::ZERO..=HOUR));
+    Some(Health {
+        url: url?,
+        status: status?,
+        contains: contains?,
+        attempts: attempts?,
+        timeout: timeout?,
+        interval: interval?,
+    })
+}

@@ -1,0 +1,67 @@
+//! Merged → checked: what each value must be like.
+
+mod build;
+mod deploy;
+mod site;
+mod source;
+
+use super::fault::Fault;
+use super::name;
+use super::project::{Notify, NotifyOn, Project};
+use super::reader::Reader;
+use super::value::{text, word};
+use crate::model::ProjectName;
+use lettre::Address;
+use std::time::Duration;
+
+pub(super) use site::site;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A project's merged tree.
+pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option<Project> {
+    let description = reader.optional("description", text(name::line));
+    let source = reader.section("source", source::source);
+    let build = reader.section("build", build::build);
+    let steps = build::steps(reader);
+    let deploy = reader.optional_section("deploy", deploy::deploy);
+    let notify = reader.section("notify", notify);
+    Some(Project {
+        name: name.clone(),
+        description: description?,
+        source: source?,
+        build: build?,
+        steps: steps?,
+        deploy: deploy?,
+        notify: notify?,
+    })
+}
+
+/// What a layer of `ci.toml` says for projects, complete or not.
+pub(super) fn layer(reader: &mut Reader<'_, '_>) {
+    // Each is called for what it notes; what is missing may come from a layer above.
+    reader.optional("description", text(name::line));
+    reader.section("source", source::source);
+    reader.section("build", build::build);
+    build::steps(reader);
+    reader.optional_section("deploy", deploy::deploy);
+    reader.section("notify", notify);
+}
+
+fn notify(reader: &mut Reader<'_, '_>) -> Option<Notify> {
+    const WORDS: &[(&str, NotifyOn)] =
+        &[("change", NotifyOn::Change), ("failure", NotifyOn::Failure), ("always", NotifyOn::Always)];
+    let on = reader.required("on", word("on", WORDS));
+    let mail = reader.distinct("mail", text(address));
+    Some(Notify { on: on?, mail: mail? })
+}
+
+/// A mail address without a name.
+fn address(text: &str) -> Result<String, Fault> {
+    match text.parse::<Address>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(error) => Err(Fault::Mail(error)),
+    }
+}

@@ -1,0 +1,78 @@
+//! `[source]`
+
+use super::{HOUR, MINUTE, SECOND};
+use crate::config::fault::Fault;
+use crate::config::project::{BranchPattern, Source};
+use crate::config::quantity::DURATION_MAX;
+use crate::config::reader::Reader;
+use crate::config::value::{duration, flag, text};
+use crate::config::{name, url};
+use globset::GlobBuilder;
+use std::time::Duration;
+
+pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
+    let url = reader.required("url", text(url::repository));
+    let branches = reader.distinct("branches", text(branch_pattern));
+    let credential = reader.optional("credential", text(name::credential));
+    let poll = reader.required("poll", duration(MINUTE..=DURATION_MAX));
+    let stable = reader.required("stable", duration(Duration::ZERO..=DURATION_MAX));
+    let stable_max = reader.optional("stable-max", duration(Duration::ZERO..=DURATION_MAX));
+    let timeout = reader.required("timeout", duration(SECOND..=HOUR));
+    let build_on_first_poll = reader.required("build-on-first-poll", flag);
+    let (stable, stable_max) = (stable?, stable_max?);
+    if stable_max.is_some_and(|max| max < stable) {
+        reader.complain("stable-max", Fault::Rule("must not be shorter than `stable`"));
+        return None;
+    }
+    Some(Source {
+        url: url?,
+        branches: branches?,
+        credential: credential?,
+        poll: poll?,
+        stable,
+        stable_max: stable_max.unwrap_or(stable * 6),
+        timeout: timeout?,
+        build_on_first_poll: build_on_first_poll?,
+    })
+}
+
+fn branch_pattern(text: &str) -> Result<BranchPattern, Fault> {
+    const GLOB_MAX: usize = 200;
+    if text.is_empty() || text.len() > GLOB_MAX || text.chars().any(|c| c.is_control() || c == ' ') {
+        return Err(Fault::Rule("a branch pattern has 1 to 200 characters, no spaces and no controls"));
+    }
+    if text.starts_with("refs/") {
+        return Err(Fault::Rule("must be a branch's name as people say it: `main`, not `refs/heads/main`"));
+    }
+    if text.starts_with(['-', '/', '!']) {
+        return Err(Fault::Rule("a branch's name does not begin with `-`, `/` or `!`"));
+    }
+    match GlobBuilder::new(text).literal_separator(true).build() {
+        Ok(glob) => Ok(BranchPattern { text: text.to_owned(), glob: glob.compile_matcher() }),
+        Err(error) => Err(Fault::Glob(error.kind().clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_does_not_cross_a_slash() {
+        for (pattern, branch, matches) in [
+            ("main", "main", true),
+            ("main", "main2", false),
+            ("release/*", "release/1.0", true),
+            ("release/*", "release/1/0", false),
+            ("release/**", "release/1/0", true),
+            ("**", "a/b", true),
+            ("*", "a/b", false),
+            ("{main,next}", "next", true),
+        ] {
+            assert_eq!(branch_pattern(pattern).unwrap().glob.is_match(branch), matches, "{pattern} {branch}");
+        }
+        for bad in ["", "a b", "a\n", "refs/heads/main", "-x", "!x", "/x", "[a", "{a", &"x".repeat(201)] {
+            assert!(branch_pattern(bad).is_err(), "{bad:?}");
+        }
+    }
+}

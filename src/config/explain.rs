@@ -1,0 +1,147 @@
+//! What is in force for a project, and where each value comes from.
+
+use super::keys::{Key, Kind, PROJECT, Unset};
+use super::load::{LoadError, load_with_tree};
+use super::problem::harmless;
+use super::tree::{Layer, Node, Origin, Table, Value};
+use crate::model::{Place, ProjectName};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// One key of a project.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// As a header of the file is written, without brackets: `source`, `deploy.health`; empty above the first.
+    pub table: String,
+    /// From 1, for a table written `[[step]]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The key; `env.NAME` for a variable.
+    pub key: String,
+    /// What is in force; `None` for a key or table that is not set.
+    pub value: Option<toml::Value>,
+    /// Who says so.
+    pub from: From,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum From {
+    /// From unitci itself.
+    Default {
+        /// What it means that a key is not set.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        meaning: Option<&'static str>,
+    },
+    /// From a file.
+    File {
+        /// Which.
+        file: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// `[defaults]` or `[template.NAME]`, for `ci.toml`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        layer: Option<String>,
+    },
+}
+
+impl std::fmt::Display for From {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            From::Default { meaning: None } => f.write_str("default"),
+            From::Default { meaning: Some(meaning) } => write!(f, "default: {meaning}"),
+            From::File { file, line, column: _, layer } => {
+                write!(f, "{}:{line}", harmless(&file.display().to_string()))?;
+                layer.iter().try_for_each(|layer| write!(f, " {layer}"))
+            }
+        }
+    }
+}
+
+/// All keys of a sound project, in the order of the manual.
+pub fn explain(place: &Place, project: &ProjectName) -> Result<Vec<Entry>, LoadError> {
+    let (_, _, tree) = load_with_tree(place, project)?;
+    let mut entries = Vec::new();
+    Walk { path: "", index: None, entries: &mut entries }.table(&tree, PROJECT);
+    Ok(entries)
+}
+
+struct Walk<'e> {
+    path: &'e str,
+    index: Option<usize>,
+    entries: &'e mut Vec<Entry>,
+}
+
+impl Walk<'_> {
+    fn push(&mut self, key: String, value: Option<toml::Value>, from: From) {
+        self.entries.push(Entry { table: self.path.to_owned(), index: self.index, key, value, from });
+    }
+
+    fn table(&mut self, table: &Table, keys: &'static [Key]) {
+        for key in keys {
+            let Some(node) = table.get(key.name) else {
+                let meaning = match key.unset {
+                    Unset::Absent(meaning) => Some(meaning),
+                    Unset::Required
+                    | Unset::Empty
+                    | Unset::Text(_)
+                    | Unset::Count(_)
+                    | Unset::Flag(_)
+                    | Unset::Pair(..) => None,
+                };
+                self.push(key.name.to_owned(), None, From::Default { meaning });
+                continue;
+            };
+            let dot = if self.path.is_empty() { "" } else { "." };
+            let path = format!("{}{dot}{}", self.path, key.name);
+            if let (Kind::Table(keys), Value::Table(below)) = (key.kind, &node.value) {
+                Walk { path: &path, index: None, entries: self.entries }.table(below, keys);
+            } else if let (Kind::Tables(keys), Value::List(items)) = (key.kind, &node.value) {
+                for (index, item) in (1..).zip(items) {
+                    if let Value::Table(below) = &item.value {
+                        Walk { path: &path, index: Some(index), entries: self.entries }.table(below, keys);
+                    }
+                }
+            } else if let (Kind::Map, Value::Table(variables)) = (key.kind, &node.value)
+                && !variables.is_empty()
+            {
+                for (name, node) in variables {
+                    self.push(format!("{}.{name}", key.name), plain(node), from(node));
+                }
+            } else {
+                self.push(key.name.to_owned(), plain(node), from(node));
+            }
+        }
+    }
+}
+
+fn plain(node: &Node) -> Option<toml::Value> {
+    Some(match &node.value {
+        Value::Text(text) => toml::Value::String(text.clone()),
+        Value::Integer(integer) => toml::Value::Integer(*integer),
+        Value::Flag(flag) => toml::Value::Boolean(*flag),
+        Value::List(items) => toml::Value::Array(items.iter().filter_map(plain).collect()),
+        Value::Table(table) => {
+            toml::Value::Table(table.iter().filter_map(|(name, node)| Some((name.clone(), plain(node)?))).collect())
+        }
+        Value::Other(_) => return None,
+    })
+}
+
+fn from(node: &Node) -> From {
+    match &node.origin {
+        Origin::Preset => From::Default { meaning: None },
+        Origin::Written { layer, value } => {
+            let excerpt = value.excerpt();
+            let layer = match layer {
+                Layer::Site | Layer::Project => None,
+                Layer::Defaults => Some("[defaults]".to_owned()),
+                Layer::Template(name) => Some(format!("[template.{name}]")),
+            };
+            From::File { file: value.file.path.clone(), line: excerpt.line, column: excerpt.column, layer }
+        }
+    }
+}

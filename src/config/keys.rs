@@ -1,0 +1,180 @@
+//! Every key there is: its kind, what holds when it is not written, and one line on it. Checks of names, presets,
+//! `ci-config show` and the tables of the man pages follow this list; what a value must be like is said in `check`.
+
+/// One key of a table.
+#[derive(Debug)]
+pub struct Key {
+    /// As written.
+    pub name: &'static str,
+    /// What its value is made of.
+    pub kind: Kind,
+    /// What holds without it.
+    pub unset: Unset,
+    /// For manual and messages.
+    pub doc: &'static str,
+}
+
+/// What a key's value is made of.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A value, in the words of the manual.
+    Value(&'static str),
+    /// Names chosen by the writer, with texts.
+    Map,
+    /// A table with keys of its own.
+    Table(&'static [Key]),
+    /// `[[…]]`: any number of tables.
+    Tables(&'static [Key]),
+    /// A table whose content is that of a project's file.
+    Layer,
+}
+
+/// What holds when a key is not written.
+#[derive(Debug, Clone, Copy)]
+pub enum Unset {
+    /// It has to be.
+    Required,
+    /// As if this text were written.
+    Text(&'static str),
+    /// As if this integer were written.
+    Count(i64),
+    /// As if this were written.
+    Flag(bool),
+    /// As if these two were written.
+    Pair(i64, i64),
+    /// As if `[]`, or an empty table.
+    Empty,
+    /// Nothing; the manual says what that means.
+    Absent(&'static str),
+}
+
+const fn key(name: &'static str, kind: Kind, unset: Unset, doc: &'static str) -> Key {
+    Key { name, kind, unset, doc }
+}
+
+use Kind::{Layer, Map, Table, Tables, Value};
+use Unset::{Absent, Count, Empty, Flag, Pair, Required, Text};
+
+const TEXT: Kind = Value("text");
+const COUNT: Kind = Value("integer");
+const FLAG: Kind = Value("true or false");
+const DURATION: Kind = Value("duration");
+const SIZE: Kind = Value("size");
+const TEXTS: Kind = Value("list of texts");
+const LINES: Kind = Value("list of command lines");
+
+/// The keys of `ci.toml`.
+pub static SITE: &[Key] = &[
+    key("title", TEXT, Text("unitci"), "heads every page and mail"),
+    key("title-url", TEXT, Absent("no link"), "where the title on the page leads"),
+    key("base-url", TEXT, Text("http://localhost:8010"), "how people reach the status page"),
+    key("max-builds", COUNT, Count(2), "how many builds run at once over all projects"),
+    key("mail", Table(MAIL), Empty, "how mail leaves the machine"),
+    key("defaults", Layer, Empty, "holds for all projects"),
+    key("template", Layer, Empty, "[template.NAME] holds for projects that name it"),
+];
+
+static MAIL: &[Key] = &[
+    key("from", TEXT, Absent("unitci@ and the host's name"), "the sender's address"),
+    key("sendmail", TEXT, Text("/usr/sbin/sendmail"), "the program that takes a message on its standard input"),
+];
+
+/// The keys of a project's file, of `[defaults]` and of `[template.NAME]`.
+pub static PROJECT: &[Key] = &[
+    key("template", TEXT, Absent("none"), "the [template.NAME] of ci.toml that this builds on"),
+    key("description", TEXT, Absent("none"), "one line for page and list"),
+    key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
+    key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
+    key("step", Tables(STEP), Empty, "what a build runs, in order"),
+    key("deploy", Table(DEPLOY), Absent("not deployed"), "where a green build goes"),
+    key("notify", Table(NOTIFY), Empty, "whom to tell"),
+];
+
+static SOURCE: &[Key] = &[
+    key("url", TEXT, Required, "the repository: https://, ssh://, user@host:path, file:// or an absolute path"),
+    key("branches", TEXTS, Empty, "patterns of branch names; none is the remote's HEAD; * does not cross /, ** does"),
+    key("credential", TEXT, Absent("none"), "the name of a key or user:token in /etc/ci/credentials"),
+    key("poll", DURATION, Text("1min"), "how often to look, at least 1min"),
+    key("stable", DURATION, Count(0), "wait until a ref has been quiet this long; 0 builds at once"),
+    key("stable-max", DURATION, Absent("6 times stable"), "but never longer than this after the first change"),
+    key("timeout", DURATION, Text("60s"), "how long a remote may take to answer"),
+    key("build-on-first-poll", FLAG, Flag(false), "build what is there when the project is first seen"),
+];
+
+static BUILD: &[Key] = &[
+    key("timeout", DURATION, Text("1h"), "of the whole build"),
+    key("stop-grace", DURATION, Text("10s"), "from SIGTERM to SIGKILL"),
+    key("memory", SIZE, Absent("what ci.slice leaves"), "MemoryMax= of a step"),
+    key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
+    key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("env", Map, Empty, "added to the environment of every step"),
+    key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
+    key(
+        "journal-lines",
+        Value("two integers"),
+        Pair(2000, 500),
+        "a step's first and last lines that go to the journal",
+    ),
+];
+
+static STEP: &[Key] = &[
+    key("name", TEXT, Required, "shown on page and in log"),
+    key(
+        "run",
+        Value("text or list of texts"),
+        Required,
+        "a text for the shell, a #! script, or a list of command lines",
+    ),
+    key("shell", Value("sh or bash"), Text("sh"), "sh -e or bash -eo pipefail"),
+    key("timeout", DURATION, Absent("the build's"), "of this step"),
+    key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
+    key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
+    key("when", Value("success, failure or always"), Text("success"), "when the step runs"),
+    key("env", Map, Empty, "over the build's"),
+    key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+];
+
+static DEPLOY: &[Key] = &[
+    key("branch", TEXT, Absent("the remote's HEAD"), "whose green builds deploy by themselves"),
+    key("root", TEXT, Required, "the folder that holds releases, shared and current"),
+    key("user", TEXT, Required, "who owns it; never root"),
+    key("site", TEXT, Absent("none"), "where clients look at it"),
+    key("keep-releases", COUNT, Count(5), "at least 2"),
+    key("shared", TEXTS, Empty, "paths of a release that link into shared/"),
+    key("env", Map, Empty, "of prepare, migrate and finish"),
+    key("prepare", LINES, Empty, "run in the new release before the switch"),
+    key("migrate", LINES, Empty, "the same, after prepare"),
+    key("finish", LINES, Empty, "the same, after the checks; a failure here is a warning"),
+    key("timeout", DURATION, Text("10min"), "of each of those three"),
+    key("restart", TEXTS, Empty, "units restarted after the switch, in order"),
+    key("reload", TEXTS, Empty, "units reloaded after those"),
+    key("settle", DURATION, Text("2s"), "how long they must stay up"),
+    key("health", Table(HEALTH), Absent("not checked"), "an HTTP check of the new release"),
+];
+
+static HEALTH: &[Key] = &[
+    key("url", TEXT, Required, "what to ask for"),
+    key("status", COUNT, Count(200), "the answer's status"),
+    key("contains", TEXT, Absent("any body"), "a text that the body must have; %{commit} and %{build} are filled in"),
+    key("attempts", COUNT, Count(3), "how often to try"),
+    key("timeout", DURATION, Text("5s"), "of one attempt"),
+    key("interval", DURATION, Text("5s"), "between two attempts"),
+];
+
+static NOTIFY: &[Key] = &[
+    key("on", Value("change, failure or always"), Text("change"), "when to tell"),
+    key("mail", TEXTS, Empty, "addresses"),
+];
+
+/// The table whose direct key `name` is, as a header; for one that stands under the wrong header.
+pub(super) fn home_of(name: &str) -> Option<&'static str> {
+    let tables: [(&str, &[Key]); 6] = [
+        ("[source]", SOURCE),
+        ("[deploy]", DEPLOY),
+        ("[build]", BUILD),
+        ("[[step]]", STEP),
+        ("[deploy.health]", HEALTH),
+        ("[notify]", NOTIFY),
+    ];
+    tables.into_iter().find(|(_, keys)| keys.iter().any(|key| key.name == name)).map(|(header, _)| header)
+}

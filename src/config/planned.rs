@@ -1,0 +1,84 @@
+//! Keys that are designed but not built yet: refused by name, with what to do meanwhile where there is something.
+
+/// A key, the table it will belong to (as in [`super::tree::Layer::section`] without brackets), and a way round.
+type Planned = (&'static str, &'static str, Option<&'static str>);
+
+static KEYS: &[Planned] = &[
+    ("", "schedule", Some("a systemd timer of your own can run `ci-build PROJECT`")),
+    ("", "service", Some("a step can start what it needs in the background; it ends with the step")),
+    ("", "pipeline", Some("the steps stand in this file; a step can run a script of the repository")),
+    ("", "locks", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
+    ("", "lock", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
+    ("", "priority", None),
+    ("", "max-builds", Some("each project has one build at a time; `max-builds` in ci.toml is for all")),
+    ("", "cancel-superseded", Some("`ci-build --stop` stops a build")),
+    ("", "build-outside", Some("refs from outside are not built")),
+    ("", "allow", None),
+    ("", "secrets", None),
+    ("", "caches", Some("HOME lasts from build to build")),
+    ("source", "paths", None),
+    ("source", "skip", None),
+    ("source", "authors", None),
+    ("source", "messages", None),
+    ("source", "submodules", None),
+    ("source", "lfs", None),
+    ("source", "depth", None),
+    ("source", "mode", Some("a build's tree is always exactly its commit")),
+    ("source", "sparse", None),
+    ("source", "cancel-superseded", Some("`ci-build --stop` stops a build")),
+    ("build", "secrets", None),
+    ("build", "keep", None),
+    ("build", "cpu", Some("a drop-in for the project's slice can set CPUQuota=")),
+    ("build", "cpu-weight", Some("a drop-in for the project's slice can set CPUWeight=")),
+    ("build", "disk", None),
+    ("build", "caches", Some("HOME lasts from build to build")),
+    ("build", "cache", Some("HOME lasts from build to build")),
+    ("build", "allow", None),
+    ("build", "locks", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
+    ("build", "priority", None),
+    ("build", "parallel", None),
+    ("build", "cancel-superseded", Some("`ci-build --stop` stops a build")),
+    ("step", "junit", None),
+    ("step", "artifacts", None),
+    ("step", "retry", None),
+    ("step", "pty", None),
+    ("step", "decode", None),
+    ("step", "description", None),
+    ("step", "done", None),
+    ("step", "network", Some("`network` in [build] is for all steps")),
+    ("step", "memory", Some("`memory` in [build] is for all steps")),
+    ("step", "cpu", None),
+    ("step", "secrets", None),
+    ("step", "caches", Some("HOME lasts from build to build")),
+    ("step", "allow", None),
+    ("step", "branches", Some("the step can look at $CI_BRANCH")),
+    ("step", "files", None),
+    ("deploy", "secrets", None),
+    ("deploy", "start", Some("`restart` also starts a unit that is not running")),
+    ("deploy", "try-restart", None),
+    ("deploy", "name", Some("a project has one target")),
+    ("deploy", "freeze", None),
+    ("deploy.health", "header", None),
+    ("deploy.health", "tcp", None),
+    ("deploy.health", "command", None),
+    ("deploy.health", "unit", Some("`settle` watches the units of `restart` and `reload`")),
+    ("notify", "irc", None),
+    ("notify", "webhook", None),
+    ("notify", "matrix", None),
+    ("notify", "commit-status", None),
+    ("site", "irc", None),
+    ("site", "keep", None),
+];
+
+/// Values that are designed for a key that exists already.
+static WORDS: &[(&str, &str)] = &[("when", "changed")];
+
+/// If the key is planned: what can be done instead.
+pub(super) fn key(table: &str, name: &str) -> Option<Option<&'static str>> {
+    KEYS.iter().find(|(at, planned, _)| *at == table && *planned == name).map(|(_, _, instead)| *instead)
+}
+
+/// Whether a key's value is planned.
+pub(super) fn word(name: &str, value: &str) -> bool {
+    WORDS.contains(&(name, value))
+}
