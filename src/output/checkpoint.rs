@@ -55,7 +55,8 @@ impl Checkpoint {
     }
 
     fn parse(bytes: &[u8; WORDS * 8]) -> Option<Checkpoint> {
-        let mut words = bytes.chunks_exact(8).map(|word| word.iter().rev().fold(0, |value, &b| value << 8 | u64::from(b)));
+        let mut words =
+            bytes.chunks_exact(8).map(|word| word.iter().rev().fold(0, |value, &b| value << 8 | u64::from(b)));
         let mut next = || words.next();
         if next()? != MAGIC {
             return None;

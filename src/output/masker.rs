@@ -173,7 +173,11 @@ mod tests {
             (&["hunter2", "hunter2-long"], "hunter2-lo hunter2-long", "***-lo ***"),
             (&["abcdef", "cdxy"], "abcdxyabcdef", "ab******"),
             (&["abab"], "abababab ababab", "****** ***ab"),
-            (&["p@ss/w0rd"], "https://u:p%40ss%2Fw0rd@h https://u:p%40ss/w0rd@h p%40ss%2fw0rd", "https://u:***@h https://u:***@h ***"),
+            (
+                &["p@ss/w0rd"],
+                "https://u:p%40ss%2Fw0rd@h https://u:p%40ss/w0rd@h p%40ss%2fw0rd",
+                "https://u:***@h https://u:***@h ***",
+            ),
             // printf 'user:hunter2!' | base64 and printf 'x:hunter2!' | base64
             (&["hunter2!"], "dXNlcjpodW50ZXIyIQ== eDpodW50ZXIyIQ==", "dXNlcjp***Q== eDp***Q=="),
             (&[key], "line-one/secret|line two+secret|abc|-----BEGIN KEY-----", "***|***|abc|-----BEGIN KEY-----"),
@@ -209,7 +213,9 @@ mod tests {
     fn only_what_may_begin_a_secret_is_held_back() {
         let masker = masker(&["hunter2"]);
         let mut scratch = Vec::new();
-        for (input, shown) in [("Password: ", "Password: "), ("see hunt", "see "), ("hunter2", "***"), ("hunt\n", "hunt\n")] {
+        for (input, shown) in
+            [("Password: ", "Password: "), ("see hunt", "see "), ("hunter2", "***"), ("hunt\n", "hunt\n")]
+        {
             let (_, out) = masker.mask(input.as_bytes(), Rest::Follows, &mut scratch);
             assert_eq!(std::str::from_utf8(out).unwrap(), shown);
         }
@@ -217,7 +223,8 @@ mod tests {
 
     #[test]
     fn secrets_that_cannot_be_masked_are_refused() {
-        let refused = |secrets: &[&[u8]]| Masker::new(&secrets.iter().map(|s| s.to_vec()).collect::<Vec<_>>()).unwrap_err();
+        let refused =
+            |secrets: &[&[u8]]| Masker::new(&secrets.iter().map(|s| s.to_vec()).collect::<Vec<_>>()).unwrap_err();
         assert!(matches!(refused(&[b"long enough", b"abc"]), MaskerError::TooShort { index: 1 }));
         assert!(matches!(refused(&[b""]), MaskerError::TooShort { index: 0 }));
         assert!(matches!(refused(&[b"ab\ncd\n ef \n"]), MaskerError::TooShort { index: 0 }));

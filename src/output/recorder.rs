@@ -135,11 +135,7 @@ impl Recorder {
 
     /// Moves what is in the pipe now, at most 4 MiB, without waiting, and publishes it. Each batch for the journal is
     /// given to `journal` before the next is made; after a kill the last one may come again.
-    pub fn pump(
-        &mut self,
-        pipe: BorrowedFd<'_>,
-        journal: &mut dyn FnMut(&JournalBatch<'_>),
-    ) -> io::Result<PipeState> {
+    pub fn pump(&mut self, pipe: BorrowedFd<'_>, journal: &mut dyn FnMut(&JournalBatch<'_>)) -> io::Result<PipeState> {
         self.take(pipe, TURN, journal)
     }
 
@@ -202,7 +198,8 @@ impl Recorder {
     /// Publishes what is in `.raw` and can be decided.
     fn publish(&mut self, rest: Rest, journal: &mut dyn FnMut(&JournalBatch<'_>)) -> io::Result<()> {
         while self.at.raw < self.raw_end {
-            let want = usize::try_from(self.raw_end - self.at.raw).map_or(self.input.len(), |n| n.min(self.input.len()));
+            let want =
+                usize::try_from(self.raw_end - self.at.raw).map_or(self.input.len(), |n| n.min(self.input.len()));
             let input = &mut self.input[..want];
             self.raw.read_exact_at(input, self.at.raw)?;
             let rest = if self.at.raw + want as u64 == self.raw_end { rest } else { Rest::Follows };
@@ -286,7 +283,9 @@ impl Recorder {
         }
         let newline = if last == [b'\n'] { "" } else { "\n" };
         let max = self.limits.log_max;
-        Ok(format!("{newline}[unitci: the log ends here: log-max is {max} bytes, {dropped} bytes more were thrown away]\n"))
+        Ok(format!(
+            "{newline}[unitci: the log ends here: log-max is {max} bytes, {dropped} bytes more were thrown away]\n"
+        ))
     }
 
     /// Bytes the step has printed so far, kept or not.

@@ -130,7 +130,12 @@ fn output_that_a_killed_recorder_took_and_did_not_publish() {
     let mut recorder = step.open(LIMITS);
     step.print(&mut recorder, b"one\n");
     drop(recorder);
-    fs::OpenOptions::new().append(true).open(step.stem.with_extension("raw")).unwrap().write_all(b"two\nthree").unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(step.stem.with_extension("raw"))
+        .unwrap()
+        .write_all(b"two\nthree")
+        .unwrap();
     let mut recorder = step.open(LIMITS);
     step.print(&mut recorder, b" four\n");
     assert_eq!(whole(&step.stem), b"one\ntwo\nthree four\n");
@@ -221,7 +226,9 @@ fn after_a_power_cut_what_is_there_stays() {
         drop(recorder);
         match &state {
             // The state outlived the log's end.
-            None => fs::OpenOptions::new().write(true).open(step.stem.with_extension("log")).unwrap().set_len(6).unwrap(),
+            None => {
+                fs::OpenOptions::new().write(true).open(step.stem.with_extension("log")).unwrap().set_len(6).unwrap()
+            }
             Some(rubbish) => fs::write(step.stem.with_extension("state"), rubbish).unwrap(),
         }
         let before = whole(&step.stem);

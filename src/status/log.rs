@@ -144,7 +144,7 @@ impl Growing<'_> {
 
 /// Standard output: a terminal gets clean lines, anything else the bytes as they are.
 enum Paper {
-    Terminal { cleaner: Cleaner, look: Look },
+    Terminal { cleaner: Box<Cleaner>, look: Look },
     Pipe,
 }
 
@@ -158,7 +158,7 @@ impl Paper {
             ColorChoice::Never => Look::Plain,
             ColorChoice::Auto | ColorChoice::Always | ColorChoice::AlwaysAnsi => Look::Colour,
         };
-        Paper::Terminal { cleaner: Cleaner::new(look), look }
+        Paper::Terminal { cleaner: Box::new(Cleaner::new(look)), look }
     }
 
     fn heading(&mut self, step: &StepRow) -> io::Result<()> {
@@ -189,7 +189,7 @@ impl Paper {
     fn end(&mut self) -> Result<(), StatusError> {
         if let Paper::Terminal { cleaner, look } = self {
             let mut shown = String::new();
-            std::mem::replace(cleaner, Cleaner::new(*look)).end(&mut shown);
+            std::mem::replace(&mut **cleaner, Cleaner::new(*look)).end(&mut shown);
             if !shown.is_empty() && !shown.ends_with('\n') {
                 shown.push('\n');
             }

@@ -49,7 +49,7 @@ impl BuildView {
         ran()
             .find(|step| matches!(step.state, StepState::Running { .. }))
             .or_else(|| ran().find(failed))
-            .or_else(|| ran().last())
+            .or_else(|| ran().next_back())
     }
 
     /// The step of an index.

@@ -1,0 +1,16 @@
+//! The page and the command line over whole little systems.
+#![allow(clippy::unwrap_used)]
+
+mod system;
+
+use std::path::Path;
+
+#[test]
+#[ignore = "leaves a system in target/status to look at: ci-status --root target/status"]
+fn a_system_to_look_at() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/status");
+    if root.exists() {
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+    system::every_state(&root);
+}
