@@ -108,7 +108,10 @@ fn row(line: &Line, clock: &Clock) -> Markup {
                         } }
                     }
                     None => {
-                        @if line.running.is_empty() { div.sub { (line.before_first_build()) } }
+                        @match line.setup {
+                            Setup::Ready { .. } if line.running.is_empty() => { div.sub { (line.before_first_build()) } }
+                            Setup::Ready { .. } | Setup::Broken(_) | Setup::Retired => {}
+                        }
                     }
                 }
                 @for running in &line.running { (at_work(running, &address, clock)) }

@@ -80,7 +80,7 @@ fn history(view: &ProjectView, below: Option<BuildNumber>, clock: &Clock) -> Mar
         section aria-labelledby="builds" {
             h2 #builds { "Builds" }
             @if view.builds.is_empty() {
-                p.sub { @if below.is_some() { "There are no older builds." } @else { "None yet: " (view.line.before_first_build()) } }
+                p.sub { @if below.is_some() { "There are no older builds." } @else { "None yet" @if let Setup::Ready { .. } = view.line.setup { ": " (view.line.before_first_build()) } "." } }
             } @else {
                 table {
                     thead { tr {

@@ -22,6 +22,9 @@ pub struct Args {
     /// Print JSON; its fields are in ci-status(1)
     #[arg(long, conflicts_with_all = ["log", "follow", "why"])]
     json: bool,
+    /// With --serve: leave after so long without a new connection, in seconds
+    #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(super) idle: u64,
     /// Another root folder, for tests
     #[arg(long, hide = true, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<(), StatusError> {
     };
     let mode = args.mode()?;
     if mode == Mode::Serve {
-        return serve::serve(&place);
+        return serve::serve(&place, std::time::Duration::from_secs(args.idle));
     }
     let width = std::io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
     let screen = Screen {

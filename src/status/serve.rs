@@ -16,6 +16,7 @@ use std::io::{self, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Builds on one page of a project's history.
 const BUILDS_PAGE: u32 = 30;
@@ -30,8 +31,8 @@ const PART_MAX: usize = 256 * 1024;
 /// Most bytes on the page of its build.
 const INLINE_MAX: usize = 16 * 1024;
 
-/// Serves the page until it is idle.
-pub(super) fn serve(place: &Place) -> Result<(), StatusError> {
+/// Serves the page until it has been idle for so long.
+pub(super) fn serve(place: &Place, idle: Duration) -> Result<(), StatusError> {
     let mut passed = PassedFds::take_all()?;
     let mut listeners = Vec::new();
     let names: Vec<String> = passed.names().map(str::to_owned).collect();
@@ -43,7 +44,8 @@ pub(super) fn serve(place: &Place) -> Result<(), StatusError> {
     }
     let site = Site::new(place);
     let allowed = Allowed::new(&site.configured().site.base_url);
-    Ok(http::serve(listeners, &Bounds::default(), &allowed, move |asked| site.answer(asked))?)
+    let bounds = Bounds { idle, ..Bounds::default() };
+    Ok(http::serve(listeners, &bounds, &allowed, move |asked| site.answer(asked))?)
 }
 
 /// All pages of one installation.

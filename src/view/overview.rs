@@ -101,7 +101,7 @@ impl Light {
             Light::Green => "✓",
             Light::Yellow => "!",
             Light::Red => "✗",
-            Light::Blue => "●",
+            Light::Blue => "▸",
             Light::Grey => "–",
         }
     }

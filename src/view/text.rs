@@ -20,7 +20,7 @@ pub fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 
-/// A duration as systemd writes it, its two largest units: `850ms`, `12s`, `1min 3s`, `2h 5min`, `3d 4h`.
+/// A duration as systemd writes it, its two largest units: `850ms`, `1.2s`, `12s`, `1min 3s`, `2h 5min`, `3d 4h`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
@@ -29,6 +29,7 @@ pub fn duration(time: Duration) -> String {
     };
     match seconds {
         0 => format!("{}ms", time.as_millis()),
+        1..10 if time.subsec_millis() >= 100 => format!("{seconds}.{}s", time.subsec_millis() / 100),
         1..60 => format!("{seconds}s"),
         60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
         3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
@@ -91,6 +92,8 @@ mod tests {
         for (millis, says) in [
             (0, "0ms"),
             (850, "850ms"),
+            (1_250, "1.2s"),
+            (4_050, "4s"),
             (12_900, "12s"),
             (60_000, "1min"),
             (63_000, "1min 3s"),

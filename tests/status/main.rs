@@ -1,7 +1,11 @@
 //! The page and the command line over whole little systems.
-#![allow(clippy::unwrap_used)]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test")]
 
+mod clients;
+mod pages;
+mod server;
 mod system;
+mod terminal;
 
 use std::path::Path;
 
