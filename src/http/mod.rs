@@ -3,7 +3,7 @@
 //! `tiny_http` has no timeouts and no bounds on connections or headers; the kernel and the unit set them: the listening
 //! socket's `SO_RCVTIMEO`, which accepted sockets inherit, ends both a slow client and an idle server, and the unit's
 //! `LimitNOFILE=`, `TasksMax=` and `MemoryMax=` bound the rest. Out of descriptors, `accept` fails and the server ends
-//! in order; the next connection starts a new one.
+//! in order, or ([`leave_on_panic`]) with 75; the next connection starts a new one.
 
 mod guard;
 mod reply;
@@ -134,6 +134,17 @@ pub fn serve(
         desk.in_work.wait_for_none(bounds.drain);
     }
     Ok(())
+}
+
+/// Ends the process with 75 (`EX_TEMPFAIL`) when any of its threads panics. `tiny_http` unwraps the duplicate of a
+/// connection's descriptor: when that is the one too many, its accepting thread would die in silence and leave a
+/// server that answers nobody.
+pub fn leave_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(75);
+    }));
 }
 
 /// The two directions of a socket's timeout; accepted sockets inherit both.

@@ -42,6 +42,7 @@ pub(super) fn serve(place: &Place, idle: Duration) -> Result<(), StatusError> {
     if listeners.is_empty() {
         return Err(StatusError::NoSockets);
     }
+    http::leave_on_panic();
     let site = Site::new(place);
     let allowed = Allowed::new(&site.configured().site.base_url);
     let bounds = Bounds { idle, ..Bounds::default() };

@@ -109,7 +109,7 @@ fn the_pages_say_what_there_is_to_say() {
                 "connection refused; trying again at every poll",
             ],
         ),
-        ("/p/blog/", &["Not deployed from here", "step <b>build</b>", "forced by ada", "content=\"5\"", "drafts"]),
+        ("/p/blog/", &["Not deployed from here", "step <b>build</b>", "content=\"5\"", "drafts"]),
         ("/p/docs/", &["Not deployed from here", "None yet: watching main at 3f2a91c"]),
         ("/p/retired/", &["Retired: it has no file any more"]),
         (
