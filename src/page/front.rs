@@ -153,7 +153,6 @@ fn live(line: &Line, clock: &Clock) -> Markup {
             }
             None => {
                 @if line.deploys() { span.sub { "nothing yet" } }
-                @else { span class="sub" { span aria-label="not deployed" { "–" } } }
             }
         }
         @if let Some((number, phase)) = phase {

@@ -20,10 +20,8 @@ fn links(from: &str, html: &str) -> Vec<String> {
                     piece => pieces.push(piece),
                 }
             }
-            if href.is_empty() || href.ends_with("./") || href == "." {
-                if pieces.last() != Some(&"") {
-                    pieces.push("");
-                }
+            if (href.is_empty() || href.ends_with("./")) && pieces.last() != Some(&"") {
+                pieces.push("");
             }
             let path = pieces.join("/");
             query.map_or(path.clone(), |query| format!("{path}?{query}"))
