@@ -7,6 +7,7 @@ mod build;
 mod deploy;
 mod message;
 mod migrate;
+mod overview;
 mod request;
 mod row;
 mod source;
