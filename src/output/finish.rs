@@ -1,12 +1,12 @@
 //! From a whole log to the finished one: the journal's last lines, packing, sweeping. Can be repeated from any point.
 
 use super::checkpoint::{Checkpoint, CheckpointFile};
+use super::newline::{newlines_in, start_of_last_lines};
 use super::reader::{LogError, LogReader};
-use super::recorder::{Limits, newlines_in};
+use super::recorder::Limits;
 use super::seekable;
 use super::share::{JournalBatch, Share, Shared};
 use super::stem::{Stem, create};
-use super::tail::start_of_last_lines;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -81,8 +81,8 @@ fn share_rest(
 ) -> io::Result<()> {
     let left = lines.saturating_sub(at.shared.lines);
     if left > tail {
-        let mut read_at = |buffer: &mut [u8], offset| log.read_exact_at(buffer, offset);
-        let offset = start_of_last_lines(at.shared.offset, at.published, tail, &mut read_at)?;
+        let read_at = |buffer: &mut [u8], offset| log.read_exact_at(buffer, offset);
+        let offset = start_of_last_lines(at.shared.offset, at.published, tail, read_at)?;
         journal(&JournalBatch::LeftOut { lines: left - tail });
         at.shared = Shared { offset, lines: lines - tail };
         state.save(at)?;

@@ -11,7 +11,7 @@
 //! | on disk | a kill leaves it when | the next [`Recorder::open`] |
 //! | --- | --- | --- |
 //! | nothing | before the first open | begins |
-//! | `.raw`, perhaps an empty `.log`, no `.state` | the first open was cut short | begins |
+//! | an empty `.state`, perhaps an empty `.raw` and `.log` | the first open was cut short | begins |
 //! | `.raw .log .state` (recording) | output came in | cuts `.log` back to `.state`, goes on from there in `.raw` |
 //! | `.raw .log .state` (ended), perhaps `.log.zst.new` | [`Ended::finish`] was at work | goes on with the share, packs anew |
 //! | `.log.zst` and any of the others | it was renamed, not yet swept | sweeps |
@@ -22,6 +22,7 @@ mod finish;
 pub mod html;
 mod line;
 mod masker;
+mod newline;
 mod reader;
 mod recorder;
 mod run;
@@ -29,7 +30,6 @@ mod seekable;
 mod share;
 mod stem;
 mod style;
-mod tail;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Reading a log, whether it still grows or is finished, without holding more than a piece of it.
 
+use super::newline::start_of_last_lines;
 use super::seekable::Seekable;
 use super::stem::Stem;
-use super::tail::start_of_last_lines;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -96,17 +96,22 @@ impl LogReader {
     }
 
     /// Looks whether the log has been finished meanwhile. To follow a log, read until 0 bytes come, then ask: if it
-    /// *was* `Running`, wait a little and read on; once `Finished`, read until 0 bytes come for the last time.
+    /// is `Running`, wait a little and read on; once `Finished`, read until 0 bytes come for the last time.
+    /// [`LogError::Missing`] if it has been cleaned away.
     pub fn refresh(&mut self) -> Result<LogState, LogError> {
-        if let Source::Growing(_) = &self.source
-            && let Some(source) = packed(&self.stem)?
-        {
-            self.source = source;
+        if let Source::Packed(_) = &self.source {
+            return Ok(LogState::Finished);
         }
-        Ok(match &self.source {
-            Source::Growing(_) => LogState::Running,
-            Source::Packed(_) => LogState::Finished,
-        })
+        // In this order: the growing one goes only when the packed one is there.
+        let growing = self.stem.log().try_exists()?;
+        match packed(&self.stem)? {
+            Some(source) => {
+                self.source = source;
+                Ok(LogState::Finished)
+            }
+            None if growing => Ok(LogState::Running),
+            None => Err(LogError::Missing),
+        }
     }
 
     /// Reads what there is from `offset` on, as much as fits or less; 0 bytes mean that nothing is there (yet).
@@ -148,14 +153,14 @@ impl LogReader {
     pub fn lines_tail(&mut self, lines: u64, most: usize) -> Result<Excerpt, LogError> {
         let end = self.len()?;
         let floor = end.saturating_sub(most as u64);
-        let mut read_at = |buffer: &mut [u8], offset| {
+        let read_at = |buffer: &mut [u8], offset| {
             let got = self.read_range(offset, buffer.len())?.bytes;
             // A taken-over log may shrink for a moment between two looks.
             buffer.fill(0);
             buffer[..got.len()].copy_from_slice(&got);
             Ok::<(), LogError>(())
         };
-        let start = start_of_last_lines(floor, end, lines, &mut read_at)?;
+        let start = start_of_last_lines(floor, end, lines, read_at)?;
         self.read_range(start, (end - start) as usize)
     }
 

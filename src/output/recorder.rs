@@ -3,6 +3,7 @@
 use super::checkpoint::{Checkpoint, CheckpointFile, Phase};
 use super::finish::{Ended, Finished};
 use super::masker::{Masker, Rest};
+use super::newline::{count_newlines, newlines_in};
 use super::share::{JournalBatch, Share, Shared};
 use super::stem::{Stem, create};
 use nix::errno::Errno;
@@ -49,7 +50,7 @@ pub enum PipeState {
 #[derive(Debug)]
 pub enum Opened {
     /// Nothing, or what an earlier recorder left in the middle.
-    Recording(Recorder),
+    Recording(Box<Recorder>),
     /// All of it: an earlier recorder was killed at the very end. Finish it.
     Ended(Ended),
 }
@@ -99,9 +100,9 @@ impl Recorder {
         if stem.packed().try_exists()? {
             return Ok(Opened::Ended(Ended::packed(stem, limits)));
         }
+        let state = CheckpointFile::open(&stem.state())?;
         let raw = create(&stem.raw(), 0o600)?;
         let log = create(&stem.log(), 0o640)?;
-        let state = CheckpointFile::open(&stem.state())?;
         let (log_end, raw_end) = (log.metadata()?.len(), raw.metadata()?.len());
         let at = match state.load()? {
             Some(at) if at.published <= log_end => at,
@@ -113,7 +114,7 @@ impl Recorder {
         }
         log.set_len(at.published)?;
         state.save(&at)?;
-        Ok(Opened::Recording(Recorder {
+        Ok(Opened::Recording(Box::new(Recorder {
             share: Share::after(at.shared, limits.journal_head.into()),
             raw_end: raw_end.max(at.raw),
             punched: at.raw,
@@ -130,7 +131,7 @@ impl Recorder {
             log,
             state,
             at,
-        }))
+        })))
     }
 
     /// Moves what is in the pipe now, at most 4 MiB, without waiting, and publishes it. Each batch for the journal is
@@ -264,6 +265,15 @@ impl Recorder {
         self.at.phase = Phase::Ended;
         self.state.save(&self.at)?;
         self.raw.set_len(0)?;
+        // Only now: what the journal has had must not make a take-over count the last words as output.
+        self.share_published(journal)?;
+        let at = &mut self.at;
+        self.share.end(&mut |batch, shared| {
+            journal(batch);
+            at.shared = shared;
+            Ok(())
+        })?;
+        self.state.save(&self.at)?;
         Ok(Ended::whole(self.stem, self.limits, self.log, self.state, self.at))
     }
 
@@ -309,22 +319,4 @@ impl Recorder {
 fn after_power_cut(log: &File, at: Checkpoint) -> io::Result<Checkpoint> {
     let newlines = count_newlines(log)?;
     Ok(Checkpoint { newlines, shared: Shared { offset: at.published, lines: newlines }, ..at })
-}
-
-fn count_newlines(log: &File) -> io::Result<u64> {
-    let mut buffer = vec![0; CHUNK];
-    let (mut offset, mut newlines) = (0, 0);
-    loop {
-        let n = log.read_at(&mut buffer, offset)?;
-        if n == 0 {
-            return Ok(newlines);
-        }
-        newlines += newlines_in(&buffer[..n]);
-        offset += n as u64;
-    }
-}
-
-/// Newlines in a piece of text.
-pub(super) fn newlines_in(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&b| b == b'\n').count() as u64
 }

@@ -87,3 +87,46 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, Masker, Opened};
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn comes_back_for_each_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { log_max: 10, journal_head: 9, journal_tail: 9 };
+        let Opened::Recording(mut recorder) = Recorder::open(&folder.path().join("2"), Masker::none(), limits).unwrap()
+        else {
+            panic!("nothing has been recorded yet");
+        };
+        let (pipe, mut step) = std::io::pipe().unwrap();
+        let (call, mut caller) = std::io::pipe().unwrap();
+        let nothing = Interest { call: call.as_fd(), silence: None, until: None };
+        let silence = Interest { silence: Some(Duration::ZERO), ..nothing };
+        let late = Interest { until: Some(Instant::now()), ..nothing };
+        let mut said = Vec::new();
+        let mut run = |interest: &Interest<'_>| {
+            let mut journal = |batch: &JournalBatch<'_>| said.push(format!("{batch:?}"));
+            recorder.run(pipe.as_fd(), interest, &mut journal).unwrap()
+        };
+        assert_eq!(run(&silence), Stop::Silent);
+        step.write_all(b"line\n").unwrap();
+        assert_eq!(run(&silence), Stop::Silent, "after the line that had come");
+        assert_eq!(run(&late), Stop::Late);
+        step.write_all(b"more than fits").unwrap();
+        assert_eq!(run(&nothing), Stop::Full);
+        step.write_all(b"still more").unwrap();
+        assert_eq!(run(&silence), Stop::Silent, "full is told once");
+        drop(step);
+        assert_eq!(run(&nothing), Stop::Closed);
+        assert_eq!(run(&late), Stop::Late, "closed is told once");
+        caller.write_all(b"!").unwrap();
+        assert_eq!(run(&late), Stop::Called);
+        assert_eq!(said, ["Lines { first: 1, count: 1, text: \"line\" }"]);
+        assert_eq!((recorder.bytes(), recorder.dropped()), (29, 19));
+    }
+}

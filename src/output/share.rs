@@ -142,7 +142,8 @@ impl Share {
 fn shown(line: &[u8]) -> String {
     let mut text = terminal::plain_line(&line[..line.len().min(LINE_MAX)]);
     if line.len() > LINE_MAX || text.len() > LINE_MAX {
-        text.truncate(text.floor_char_boundary(LINE_MAX));
+        let most = (0..=LINE_MAX.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(most.unwrap_or(0));
         text.push('…');
     }
     text

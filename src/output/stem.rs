@@ -51,7 +51,8 @@ impl Stem {
 
     /// Makes a rename in the log's folder outlast a power cut.
     pub(super) fn sync_folder(&self) -> io::Result<()> {
-        File::open(self.0.parent().unwrap_or(Path::new(".")))?.sync_all()
+        let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 

@@ -25,7 +25,7 @@ impl Step {
         Step { stem: folder.path().join("2"), _folder: folder, pipe, step, journal: Vec::new() }
     }
 
-    fn open(&self, limits: Limits) -> Recorder {
+    fn open(&self, limits: Limits) -> Box<Recorder> {
         match Recorder::open(&self.stem, masker(), limits).unwrap() {
             Opened::Recording(recorder) => recorder,
             Opened::Ended(_) => panic!("the log has ended"),
@@ -287,6 +287,27 @@ fn any_part_of_a_log_can_be_read_at_any_time() {
     check(&mut follower);
     assert_eq!(follower.refresh().unwrap(), LogState::Finished);
     check(&mut follower);
+}
+
+#[test]
+fn a_log_that_is_cleaned_away_while_it_is_followed() {
+    let mut step = Step::new();
+    let mut recorder = step.open(LIMITS);
+    step.print(&mut recorder, b"one\n");
+    let mut follower = LogReader::open(&step.stem).unwrap();
+    fs::remove_file(step.stem.with_extension("log")).unwrap();
+    assert!(matches!(follower.refresh(), Err(LogError::Missing)));
+}
+
+#[test]
+fn a_journal_that_wants_only_first_lines_gets_an_unended_one_too() {
+    let mut step = Step::new();
+    let limits = Limits { journal_tail: 0, ..LIMITS };
+    let mut recorder = step.open(limits);
+    step.print(&mut recorder, b"one\ntwo hunt");
+    let journal = &mut step.journal;
+    recorder.finish(&mut |b| journal.push(said(b))).unwrap();
+    assert_eq!(step.journal, ["one", "two hunt"]);
 }
 
 #[test]

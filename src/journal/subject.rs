@@ -1,0 +1,59 @@
+//! What a message is about: the fields by which `journalctl` finds it.
+
+use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RequestId, StepName, Verdict};
+
+/// The fields of a message; what is not set is left out of the entry.
+///
+/// `journalctl CI_PROJECT=gkp CI_BUILD=42` shows what was said of one build.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Subject<'a> {
+    pub(super) project: Option<&'a ProjectName>,
+    pub(super) build: Option<BuildNumber>,
+    pub(super) step: Option<&'a StepName>,
+    pub(super) commit: Option<&'a CommitId>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) request: Option<RequestId>,
+    pub(super) deploy: Option<DeployId>,
+}
+
+impl<'a> Subject<'a> {
+    /// The installation as a whole.
+    pub fn site() -> Subject<'a> {
+        Subject::default()
+    }
+
+    /// `CI_PROJECT=`
+    pub fn project(project: &'a ProjectName) -> Subject<'a> {
+        Subject { project: Some(project), ..Subject::default() }
+    }
+
+    /// `CI_PROJECT=` and `CI_BUILD=`
+    pub fn build(build: &'a BuildId) -> Subject<'a> {
+        Subject { project: Some(&build.project), build: Some(build.number), ..Subject::default() }
+    }
+
+    /// Adds `CI_STEP=`, the step's name.
+    pub fn step(self, step: &'a StepName) -> Subject<'a> {
+        Subject { step: Some(step), ..self }
+    }
+
+    /// Adds `CI_COMMIT=`, in full.
+    pub fn commit(self, commit: &'a CommitId) -> Subject<'a> {
+        Subject { commit: Some(commit), ..self }
+    }
+
+    /// Adds `CI_VERDICT=`
+    pub fn verdict(self, verdict: Verdict) -> Subject<'a> {
+        Subject { verdict: Some(verdict), ..self }
+    }
+
+    /// Adds `CI_REQUEST=`
+    pub fn request(self, request: RequestId) -> Subject<'a> {
+        Subject { request: Some(request), ..self }
+    }
+
+    /// Adds `CI_DEPLOY=`
+    pub fn deploy(self, deploy: DeployId) -> Subject<'a> {
+        Subject { deploy: Some(deploy), ..self }
+    }
+}
