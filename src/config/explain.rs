@@ -16,7 +16,7 @@ pub struct Entry {
     /// From 1, for a table written `[[step]]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// The key; `env.NAME` for a variable.
+    /// The key; `env.NAME` for a variable; empty if the table itself is not set.
     pub key: String,
     /// What is in force; `None` for a key or table that is not set.
     pub value: Option<toml::Value>,
@@ -82,24 +82,24 @@ impl Walk<'_> {
 
     fn table(&mut self, table: &Table, keys: &'static [Key]) {
         for key in keys {
-            let Some(node) = table.get(key.name) else {
-                let meaning = match key.unset {
-                    Unset::Absent(meaning) => Some(meaning),
-                    Unset::Required
-                    | Unset::Empty
-                    | Unset::Text(_)
-                    | Unset::Count(_)
-                    | Unset::Flag(_)
-                    | Unset::Pair(..) => None,
-                };
-                self.push(key.name.to_owned(), None, From::Default { meaning });
-                continue;
-            };
             let dot = if self.path.is_empty() { "" } else { "." };
             let path = format!("{}{dot}{}", self.path, key.name);
+            let Some(node) = table.get(key.name) else {
+                let meaning = if let Unset::Absent(meaning) = key.unset { Some(meaning) } else { None };
+                let meaning = From::Default { meaning };
+                if matches!(key.kind, Kind::Table(_)) {
+                    Walk { path: &path, index: None, entries: self.entries }.push(String::new(), None, meaning);
+                } else {
+                    self.push(key.name.to_owned(), None, meaning);
+                }
+                continue;
+            };
             if let (Kind::Table(keys), Value::Table(below)) = (key.kind, &node.value) {
                 Walk { path: &path, index: None, entries: self.entries }.table(below, keys);
             } else if let (Kind::Tables(keys), Value::List(items)) = (key.kind, &node.value) {
+                if items.is_empty() {
+                    Walk { path: &path, index: None, entries: self.entries }.push(String::new(), None, from(node));
+                }
                 for (index, item) in (1..).zip(items) {
                     if let Value::Table(below) = &item.value {
                         Walk { path: &path, index: Some(index), entries: self.entries }.table(below, keys);

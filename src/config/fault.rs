@@ -23,7 +23,7 @@ pub(super) enum Fault {
     Planned { what: String, instead: Option<&'static str> },
     #[error("no template is called {name:?}{hint}")]
     UnknownTemplate { name: String, hint: Hint },
-    #[error("`{key}` is missing {section}: {doc}")]
+    #[error("`{key}` is missing {section} ({doc})")]
     Missing { key: &'static str, section: Section, doc: &'static str },
     #[error("expected {expected}, found {found}")]
     Type { expected: &'static str, found: &'static str },
@@ -93,11 +93,16 @@ impl Hint {
 
 /// The candidate most like `found`, if one is like it at all.
 pub(super) fn nearest<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // As clap does for arguments; the bound keeps a hostile key of 100 KiB from being compared at length.
-    let found: String = found.chars().take(64).collect();
+    // The bound keeps a hostile key of 100 KiB from being compared at length.
+    let found = found.chars().take(64).collect::<String>().to_lowercase();
+    let likeness = |candidate: &str| {
+        // clap's measure; it takes no notice of two letters swapped in a short word.
+        let slip = candidate.len() > 2 && strsim::damerau_levenshtein(&found, candidate) == 1;
+        if slip { 1.0 } else { strsim::jaro_winkler(&found, candidate) }
+    };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&found.to_lowercase(), candidate), candidate))
+        .map(|candidate| (likeness(candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
@@ -124,6 +129,7 @@ mod tests {
         for (found, near) in [
             ("brances", Some("branches")),
             ("URL", Some("url")),
+            ("ulr", Some("url")),
             ("bulid-on-first-poll", Some("build-on-first-poll")),
             ("frobnicate", None),
             ("", None),

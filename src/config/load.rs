@@ -104,7 +104,7 @@ impl Config {
 }
 
 fn no_project(path: &Path, fault: impl Into<Fault>) -> ConfigErrors {
-    ConfigErrors::one(Problem::of_file(path, fault), Consequence::NoProject)
+    ConfigErrors::of(vec![Problem::of_file(path, fault)], Consequence::NoProject)
 }
 
 /// Reads `ci.toml` and one project's file, and no other.
@@ -160,7 +160,10 @@ fn name_of(path: &Path) -> Result<ProjectName, Fault> {
 }
 
 fn read_project(site: &SiteFile, path: &Path, name: &ProjectName) -> Result<(Project, Table), ConfigErrors> {
-    let mut problems = site.problems.clone();
+    let mut problems = match &site.site {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.clone(),
+    };
     let read = read_tree(site, path, &mut problems).and_then(|(file, tree)| {
         let start = (Spot::start(&file), Layer::Project);
         let mut reader = Reader::of(&tree, PROJECT, start, Completeness::Whole, &mut problems);
@@ -172,7 +175,9 @@ fn read_project(site: &SiteFile, path: &Path, name: &ProjectName) -> Result<(Pro
         (Ok(()), Some(read)) => Ok(read),
         (Err(errors), _) => Err(errors),
         // A reader that gives nothing has said why; should one forget, the project is stopped all the same.
-        (Ok(()), None) => Err(ConfigErrors::one(Problem::of_file(path, Fault::Rule("is not complete")), consequence)),
+        (Ok(()), None) => {
+            Err(ConfigErrors::of(vec![Problem::of_file(path, Fault::Rule("is not complete"))], consequence))
+        }
     }
 }
 
@@ -202,7 +207,7 @@ fn template(site: &SiteFile, node: &Node, problems: &mut Vec<Problem>) -> Option
         return Some(template.table.clone());
     }
     // A broken `ci.toml` may well have it.
-    if site.site.is_some() {
+    if site.site.is_ok() {
         let hint = Hint::among(name, site.templates.keys().map(String::as_str));
         let fault = Fault::UnknownTemplate { name: name.chars().take(64).collect(), hint };
         problems.push(Problem::new(spot.clone(), fault));

@@ -30,6 +30,6 @@ mod value;
 
 pub use explain::{Entry, From, explain};
 pub use load::{Config, LoadError, load_project};
-pub use problem::{ConfigErrors, Consequence, Problem, Styling, render};
+pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
 pub use site::Site;

@@ -67,6 +67,7 @@ static KEYS: &[Planned] = &[
     ("notify", "matrix", None),
     ("notify", "commit-status", None),
     ("site", "irc", None),
+    ("site", "locks", Some("`max-builds = 1` lets one build run at a time")),
     ("site", "keep", None),
 ];
 
@@ -76,6 +77,11 @@ static WORDS: &[(&str, &str)] = &[("when", "changed")];
 /// If the key is planned: what can be done instead.
 pub(super) fn key(table: &str, name: &str) -> Option<Option<&'static str>> {
     KEYS.iter().find(|(at, planned, _)| *at == table && *planned == name).map(|(_, _, instead)| *instead)
+}
+
+/// The same for a key that stands under another header than it will have.
+pub(super) fn anywhere(name: &str) -> Option<Option<&'static str>> {
+    KEYS.iter().find(|(_, planned, _)| *planned == name).map(|(_, _, instead)| *instead)
 }
 
 /// Whether a key's value is planned.

@@ -88,11 +88,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Escapes what a terminal would obey: controls and the marks that turn the direction of writing.
+/// Whether a terminal does something else with a character than show it: controls, and the marks that turn the
+/// direction of writing.
+pub fn is_obeyed(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Escapes what a terminal would obey.
 pub(super) fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if is_obeyed(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -136,7 +142,7 @@ impl fmt::Display for Consequence {
     }
 }
 
-/// All that is wrong with a file and those it builds on; never empty. `Display` shows each problem with its line and
+/// All that is wrong with a file and those it builds on. `Display` shows each problem with its line and
 /// caret, without colours, and ends with what happens now.
 #[derive(Debug, Clone)]
 pub struct ConfigErrors {
@@ -145,16 +151,16 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// Nothing is wrong, or this.
-    pub(super) fn check(mut problems: Vec<Problem>, consequence: Consequence) -> Result<(), ConfigErrors> {
+    /// Sorts them and leaves out what is said twice.
+    pub(super) fn of(mut problems: Vec<Problem>, consequence: Consequence) -> ConfigErrors {
         problems.sort_by(|a, b| a.key().cmp(&b.key()));
         problems.dedup_by(|a, b| a.same_as(b));
-        if problems.is_empty() { Ok(()) } else { Err(ConfigErrors { problems, consequence }) }
+        ConfigErrors { problems, consequence }
     }
 
-    /// One problem.
-    pub(super) fn one(problem: Problem, consequence: Consequence) -> ConfigErrors {
-        ConfigErrors { problems: vec![problem], consequence }
+    /// Nothing is wrong, or this.
+    pub(super) fn check(problems: Vec<Problem>, consequence: Consequence) -> Result<(), ConfigErrors> {
+        if problems.is_empty() { Ok(()) } else { Err(ConfigErrors::of(problems, consequence)) }
     }
 
     /// In the order of files and lines.

@@ -63,9 +63,31 @@ pub(super) fn size(text: &str) -> Result<u64, QuantityFault> {
     count.checked_mul(factor).filter(|bytes| *bytes <= i64::MAX as u64).ok_or(QuantityFault::TooMuch)
 }
 
+/// A duration of whole seconds as somebody would write it in a file.
+pub(super) fn shown(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match [(24 * 3600, "d"), (3600, "h"), (60, "min")]
+        .into_iter()
+        .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
+    {
+        Some((unit, name)) => format!("{}{name}", seconds / unit),
+        None => format!("{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_written() {
+        for (length, text) in
+            [(0, "0s"), (59, "59s"), (60, "1min"), (90, "90s"), (3600, "1h"), (86_400, "1d"), (2_592_000, "30d")]
+        {
+            assert_eq!(shown(Duration::from_secs(length)), text);
+            assert_eq!(duration(text).unwrap(), Duration::from_secs(length));
+        }
+    }
 
     #[test]
     fn durations_as_systemd_writes_them() {

@@ -18,13 +18,11 @@ use toml::de::{DeTable, DeValue};
 /// All of `ci.toml`.
 #[derive(Debug)]
 pub(super) struct SiteFile {
-    /// `None` if anything outside of the templates is wrong.
-    pub(super) site: Option<Site>,
+    /// Or what is wrong outside of the templates. All of it stops every project: what `ci.toml` meant to hold for them
+    /// is not known.
+    pub(super) site: Result<Site, Vec<Problem>>,
     pub(super) defaults: Table,
     pub(super) templates: BTreeMap<String, Template>,
-    /// What is wrong outside of the templates. All of it stops every project: what `ci.toml` meant to hold for them is
-    /// not known.
-    pub(super) problems: Vec<Problem>,
 }
 
 /// `[template.NAME]`
@@ -60,7 +58,7 @@ impl SiteFile {
     }
 
     fn broken(problems: Vec<Problem>) -> SiteFile {
-        SiteFile { site: None, defaults: Table::new(), templates: BTreeMap::new(), problems }
+        SiteFile { site: Err(problems), defaults: Table::new(), templates: BTreeMap::new() }
     }
 
     fn of(file: Arc<ConfigFile>) -> SiteFile {
@@ -93,14 +91,12 @@ impl SiteFile {
             }
             templates.insert(name.get_ref().to_string(), template);
         }
-        SiteFile { site: site.filter(|_| problems.is_empty()), defaults, templates, problems }
+        SiteFile { site: site.filter(|_| problems.is_empty()).ok_or(problems), defaults, templates }
     }
 
     /// The installation's part, or why nothing runs.
     pub(super) fn site(&self) -> Result<Site, ConfigErrors> {
-        ConfigErrors::check(self.problems.clone(), Consequence::Everything)?;
-        // Without problems there is a site; the default is for the type.
-        Ok(self.site.clone().unwrap_or_default())
+        self.site.clone().map_err(|problems| ConfigErrors::of(problems, Consequence::Everything))
     }
 
     /// What is wrong with each broken template.

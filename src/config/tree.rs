@@ -138,17 +138,22 @@ impl Reading<'_> {
     fn unknown(&mut self, name: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key], path: &str, kind: TableKind) {
         let key = name.get_ref().as_ref();
         let table = if self.layer == Layer::Site && path.is_empty() { "site" } else { path };
-        let fault = if let Some(instead) = planned::key(table, key) {
-            Fault::Planned { what: format!("`{key}`"), instead }
-        } else {
-            let names = || keys.iter().map(|key| key.name);
-            let hint = match (nearest(key, names()), home_of(key)) {
-                (Some(near), _) => Hint::Nearest(near.to_owned()),
-                (None, Some(home)) if self.layer != Layer::Site => Hint::Belongs(home.to_owned()),
-                (None, _) => Hint::among(key, names()),
-            };
+        let unknown = |hint| {
             let shown = key.chars().take(64).collect();
             Fault::UnknownKey { key: shown, section: self.layer.section(path, kind), hint }
+        };
+        let names = || keys.iter().map(|key| key.name);
+        let home = home_of(key).filter(|_| self.layer != Layer::Site);
+        let fault = if let Some(instead) = planned::key(table, key) {
+            Fault::Planned { what: format!("`{key}`"), instead }
+        } else if let Some(home) = home {
+            unknown(Hint::Belongs(home.to_owned()))
+        } else if let Some(near) = nearest(key, names()) {
+            unknown(Hint::Nearest(near.to_owned()))
+        } else if let Some(instead) = planned::anywhere(key) {
+            Fault::Planned { what: format!("`{key}`"), instead }
+        } else {
+            unknown(Hint::Valid(names().map(str::to_owned).collect()))
         };
         let spot = self.spot(name.span());
         self.problems.push(Problem::new(spot, fault));

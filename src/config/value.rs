@@ -42,11 +42,7 @@ pub(super) fn duration(bounds: RangeInclusive<Duration>) -> impl Fn(&Value) -> R
         if bounds.contains(&length) {
             return Ok(length);
         }
-        let shown = |length: &Duration| match jiff::SignedDuration::try_from(*length) {
-            Ok(length) => format!("{length:#}"),
-            Err(_) => format!("{length:?}"),
-        };
-        Err(Fault::Range { min: shown(bounds.start()), max: shown(bounds.end()) })
+        Err(Fault::Range { min: quantity::shown(*bounds.start()), max: quantity::shown(*bounds.end()) })
     }
 }
 

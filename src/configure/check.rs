@@ -1,6 +1,6 @@
 //! `ci-config check`
 
-use super::Format;
+use super::{Format, write_json};
 use crate::config::{Config, ConfigErrors, Problem, Styling, render};
 use crate::model::Place;
 use serde::Serialize;
@@ -28,10 +28,7 @@ pub fn check(place: &Place, files: &[PathBuf], format: Format, out: &mut impl Wr
     let findings = if files.is_empty() { all(place) } else { some(place, files) };
     match format {
         Format::Text => write_text(&findings, out)?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &report(&findings))?;
-            writeln!(out)?;
-        }
+        Format::Json => write_json(&report(&findings), out)?,
     }
     Ok(if findings.errors.is_empty() { Checked::Sound } else { Checked::Broken })
 }
@@ -66,7 +63,8 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     for errors in &findings.errors {
         // What is wrong in ci.toml shows up in every project that it stops; once is enough.
         let unsaid = errors.except(&said);
-        writeln!(out, "{}{}\n", render(&unsaid, Styling::Ansi), errors.consequence())?;
+        let again = if unsaid.is_empty() { " (what is wrong is said above)" } else { "" };
+        writeln!(out, "{}{}{again}\n", render(&unsaid, Styling::Ansi), errors.consequence())?;
         said.extend(unsaid);
     }
     let Findings { projects, broken_projects, errors: _ } = findings;

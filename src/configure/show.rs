@@ -1,7 +1,7 @@
 //! `ci-config show`
 
-use super::Format;
-use crate::config::{Entry, From, LoadError, explain};
+use super::{Format, write_json};
+use crate::config::{Entry, LoadError, explain, is_obeyed};
 use crate::model::{Place, ProjectName};
 use std::io::{self, Write};
 
@@ -21,10 +21,7 @@ pub fn show(place: &Place, project: &ProjectName, format: Format, out: &mut impl
     let entries = explain(place, project)?;
     match format {
         Format::Text => out.write_all(text(project, &entries).as_bytes())?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &entries).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
+        Format::Json => write_json(&entries, out)?,
     }
     Ok(())
 }
@@ -35,20 +32,23 @@ fn text(project: &ProjectName, entries: &[Entry]) -> String {
     let mut text = format!("# what is in force for {project}\n");
     let mut current = ("", None);
     for entry in entries {
+        let is_unset_table = entry.key.is_empty();
         if current != (entry.table.as_str(), entry.index) {
             current = (entry.table.as_str(), entry.index);
-            text += &match entry.index {
-                Some(_) => format!("\n[[{}]]\n", entry.table),
-                None => format!("\n[{}]\n", entry.table),
+            text += &match (is_unset_table, entry.index) {
+                (true, _) => "\n".to_owned(),
+                (false, Some(_)) => format!("\n[[{}]]\n", entry.table),
+                (false, None) => format!("\n[{}]\n", entry.table),
             };
         }
-        let assignment = match (&entry.value, &entry.from) {
+        let assignment = match &entry.value {
+            None if is_unset_table => format!("# [{}] is not set", entry.table),
+            None => format!("# {} is not set", entry.key),
             // A template is part of what is shown; naming it again would lay it over what replaced it.
-            (Some(value), From::File { .. }) if entry.table.is_empty() && entry.key == "template" => {
+            Some(value) if entry.table.is_empty() && entry.key == "template" => {
                 format!("# template = {}", visible(value))
             }
-            (Some(value), From::File { .. } | From::Default { .. }) => format!("{} = {}", entry.key, visible(value)),
-            (None, From::File { .. } | From::Default { .. }) => format!("# {} is not set", entry.key),
+            Some(value) => format!("{} = {}", entry.key, visible(value)),
         };
         text += &format!("{assignment:<ORIGIN_COLUMN$} # {}\n", entry.from);
     }
@@ -57,10 +57,6 @@ fn text(project: &ProjectName, entries: &[Entry]) -> String {
 
 /// TOML, without the characters that TOML lets through and a terminal would obey.
 fn visible(value: &toml::Value) -> String {
-    let escaped = |c: char| {
-        let hidden = c.is_control() && c != '\n' && c != '\t'
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if hidden { '\u{fffd}' } else { c }
-    };
-    value.to_string().chars().map(escaped).collect()
+    let shown = |c| if is_obeyed(c) && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    value.to_string().chars().map(shown).collect()
 }
