@@ -1,10 +1,10 @@
 //! A connection to a message bus that has a systemd on it.
 
-use super::signal::Pump;
+use super::signal::{Heard, Listener, Pump, owner_rule, says_systemd_is_back};
 use crate::model::place::BusAddress;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
 use zbus::message::{Flags, Message};
@@ -25,6 +25,9 @@ const DBUS_PATH: &str = "/org/freedesktop/DBus";
 /// How long one call may take. systemd answers at once, but for a `daemon-reload`, which took seconds on machines with
 /// thousands of units.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long systemd may be away from the bus. A `daemon-reexec` takes a fraction of a second.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a message bus. Clones share it; it closes with the last of them.
 #[derive(Debug, Clone)]
@@ -61,12 +64,14 @@ pub enum BusError {
     /// The connection broke.
     #[error("the connection to the bus is gone: {0}")]
     Gone(String),
-    /// systemd is not on the bus just now: it re-executes itself, or is not there at all. Whether the call was carried
-    /// out before is not known.
+    /// systemd is not on the bus: it re-executes itself, and has not come back for ten seconds or may have got the call
+    /// before it left; or it is not there at all.
     #[error("{method}: systemd left the bus: {message}")]
     Away {
         /// What was called.
         method: &'static str,
+        /// Whether the call had gone out to it.
+        got: Got,
         /// What the bus says.
         message: String,
     },
@@ -96,12 +101,25 @@ pub enum BusError {
     },
 }
 
-impl BusError {
-    /// Whether systemd may be back in a moment.
-    pub(super) fn is_away(&self) -> bool {
-        matches!(self, BusError::Away { .. })
-    }
+/// Whether systemd got a call before it left the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Got {
+    /// Certainly not.
+    Nothing,
+    /// Perhaps, and it may have carried it out.
+    Perhaps,
+}
 
+/// Whether a call may be made again when it is not known what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It changes nothing, or nothing more the second time.
+    Harmless,
+    /// It starts or stops something.
+    Counts,
+}
+
+impl BusError {
     /// Whether the answer was this D-Bus error.
     pub(super) fn is_refusal(&self, wanted: &str) -> bool {
         matches!(self, BusError::Refused { name, .. } if name == wanted)
@@ -110,10 +128,9 @@ impl BusError {
     pub(super) fn of(method: &'static str, error: zbus::Error) -> BusError {
         if let zbus::Error::MethodError(name, message, _) = error {
             let message = message.unwrap_or_else(|| name.to_string());
-            if means_away(&name) {
-                BusError::Away { method, message }
-            } else {
-                BusError::Refused { method, name: name.to_string(), message }
+            match means_away(&name) {
+                Some(got) => BusError::Away { method, got, message },
+                None => BusError::Refused { method, name: name.to_string(), message },
             }
         } else if let zbus::Error::InputOutput(io) = &error {
             if io.kind() == std::io::ErrorKind::TimedOut {
@@ -133,10 +150,13 @@ impl BusError {
 
 /// The errors with which a bus answers for a name that nobody owns, or whose owner left before it answered. The bus
 /// also tries to activate systemd by name, which fails with one of the `Spawn` errors.
-fn means_away(error_name: &str) -> bool {
-    error_name.strip_prefix("org.freedesktop.DBus.Error.").is_some_and(|short| {
-        matches!(short, "NoReply" | "NameHasNoOwner" | "ServiceUnknown" | "Disconnected") || short.starts_with("Spawn.")
-    })
+fn means_away(error_name: &str) -> Option<Got> {
+    match error_name.strip_prefix("org.freedesktop.DBus.Error.")? {
+        "NoReply" | "Disconnected" => Some(Got::Perhaps),
+        "NameHasNoOwner" | "ServiceUnknown" => Some(Got::Nothing),
+        other if other.starts_with("Spawn.") => Some(Got::Nothing),
+        _other => None,
+    }
 }
 
 impl Bus {
@@ -157,16 +177,50 @@ impl Bus {
         &self.shared
     }
 
-    /// Calls a method of systemd's and waits for the answer.
+    /// Calls a method of systemd's and waits for the answer; while systemd re-executes itself, for its return too.
     pub(super) fn call<B: Serialize + DynamicType>(
         &self,
         path: &str,
         interface: &str,
         method: &'static str,
         body: &B,
+        again: Again,
     ) -> Result<Message, BusError> {
-        let reply = self.shared.connection.call_method(Some(SYSTEMD), path, Some(interface), method, body);
-        reply.map_err(|error| BusError::of(method, error))
+        let deadline = Instant::now() + RETURN_TIMEOUT;
+        loop {
+            let reply = self.shared.connection.call_method(Some(SYSTEMD), path, Some(interface), method, body);
+            let error = match reply {
+                Ok(reply) => return Ok(reply),
+                Err(error) => BusError::of(method, error),
+            };
+            let may_repeat = match &error {
+                BusError::Away { got: Got::Nothing, .. } => true,
+                BusError::Away { got: Got::Perhaps, .. } => again == Again::Harmless,
+                BusError::Connect { .. }
+                | BusError::Gone(_)
+                | BusError::Silent { .. }
+                | BusError::Refused { .. }
+                | BusError::Protocol { .. } => false,
+            };
+            if !(may_repeat && self.await_systemd(deadline)?) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Waits until systemd is on the bus; false when the deadline has passed before.
+    fn await_systemd(&self, deadline: Instant) -> Result<bool, BusError> {
+        let listener = Listener::open(self, vec![owner_rule()])?;
+        let answer = self.shared.connection.call_method(Some(DBUS), DBUS_PATH, Some(DBUS), "NameHasOwner", &(SYSTEMD,));
+        let mut there: bool = body_of(&answer.map_err(|error| BusError::of("NameHasOwner", error))?, "NameHasOwner")?;
+        while !there {
+            match listener.next(deadline)? {
+                Heard::Signal(signal) => there = says_systemd_is_back(&signal)?,
+                Heard::Woken => {}
+                Heard::TimedOut => return Ok(false),
+            }
+        }
+        Ok(Instant::now() < deadline)
     }
 
     /// Calls a method of the manager object.
@@ -174,8 +228,9 @@ impl Bus {
         &self,
         method: &'static str,
         body: &B,
+        again: Again,
     ) -> Result<Message, BusError> {
-        self.call(MANAGER_PATH, MANAGER, method, body)
+        self.call(MANAGER_PATH, MANAGER, method, body, again)
     }
 
     /// Reads one property of one of systemd's objects.
@@ -184,7 +239,7 @@ impl Bus {
         T: TryFrom<zbus::zvariant::OwnedValue>,
         T::Error: Into<zbus::Error>,
     {
-        let reply = self.call(path, PROPERTIES, "Get", &(interface, name))?;
+        let reply = self.call(path, PROPERTIES, "Get", &(interface, name), Again::Harmless)?;
         let value: zbus::zvariant::OwnedValue = body_of(&reply, name)?;
         value.try_into().map_err(|cause: T::Error| BusError::protocol(name, cause))
     }
@@ -229,11 +284,11 @@ mod tests {
     #[test]
     fn what_the_bus_says_while_systemd_re_executes() {
         for (name, away) in [
-            ("org.freedesktop.DBus.Error.NoReply", true),
-            ("org.freedesktop.DBus.Error.NameHasNoOwner", true),
-            ("org.freedesktop.DBus.Error.Spawn.ChildExited", true),
-            ("org.freedesktop.DBus.Error.AccessDenied", false),
-            ("org.freedesktop.systemd1.NoSuchUnit", false),
+            ("org.freedesktop.DBus.Error.NoReply", Some(Got::Perhaps)),
+            ("org.freedesktop.DBus.Error.NameHasNoOwner", Some(Got::Nothing)),
+            ("org.freedesktop.DBus.Error.Spawn.ChildExited", Some(Got::Nothing)),
+            ("org.freedesktop.DBus.Error.AccessDenied", None),
+            ("org.freedesktop.systemd1.NoSuchUnit", None),
         ] {
             assert_eq!(means_away(name), away, "{name}");
         }

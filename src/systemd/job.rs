@@ -122,11 +122,10 @@ impl JobEar {
         }
     }
 
-    /// Whether systemd still has the job. When it has left the bus again, that will be asked at its next return.
+    /// Whether systemd still has the job.
     fn knows(&self, job: &OwnedObjectPath) -> Result<bool, BusError> {
         match self.bus.property::<String>(job.as_str(), JOB, "State") {
             Ok(_state) => Ok(true),
-            Err(error) if error.is_away() => Ok(true),
             Err(error) if error.is_refusal(UNKNOWN_OBJECT) => Ok(false),
             Err(error) => Err(error),
         }

@@ -1,6 +1,6 @@
 //! What the manager does on request, and what it tells about the whole machine.
 
-use super::bus::{Bus, BusError, MANAGER, MANAGER_PATH, body_of};
+use super::bus::{Again, Bus, BusError, MANAGER, MANAGER_PATH, body_of};
 use super::job::{JobEar, JobError, JobResult};
 use super::unit::{ActiveState, LoadState, SubState};
 use super::word::answers;
@@ -30,6 +30,14 @@ impl Verb {
             Verb::Stop => "StopUnit",
             Verb::Restart => "RestartUnit",
             Verb::Reload => "ReloadUnit",
+        }
+    }
+
+    /// A second stop finds the unit stopped; what a second start finds may have run and ended already.
+    fn again(self) -> Again {
+        match self {
+            Verb::Stop => Again::Harmless,
+            Verb::Start | Verb::Restart | Verb::Reload => Again::Counts,
         }
     }
 }
@@ -103,7 +111,7 @@ impl Bus {
     }
 
     fn enqueue(&self, verb: Verb, unit: &str) -> Result<OwnedObjectPath, JobError> {
-        match self.call_manager(verb.method(), &(unit, "replace")) {
+        match self.call_manager(verb.method(), &(unit, "replace"), verb.again()) {
             Ok(reply) => Ok(body_of(&reply, verb.method())?),
             Err(error) if error.is_refusal(NO_SUCH_UNIT) => Err(JobError::NoSuchUnit { unit: unit.to_owned() }),
             Err(error) => Err(error.into()),
@@ -112,7 +120,7 @@ impl Bus {
 
     /// Lets a failed unit be forgotten, or started again in spite of its start limit. A unit that is not loaded is fine.
     pub fn reset_failed(&self, unit: &str) -> Result<(), BusError> {
-        match self.call_manager("ResetFailedUnit", &(unit,)) {
+        match self.call_manager("ResetFailedUnit", &(unit,), Again::Harmless) {
             Err(error) if error.is_refusal(NO_SUCH_UNIT) => Ok(()),
             other => other.map(drop),
         }
@@ -120,13 +128,13 @@ impl Bus {
 
     /// Sends a signal to processes of a unit; refused if it has none.
     pub fn kill_unit(&self, unit: &str, whom: Whom, signal: Signal) -> Result<(), BusError> {
-        self.call_manager("KillUnit", &(unit, whom.as_str(), signal as i32)).map(drop)
+        self.call_manager("KillUnit", &(unit, whom.as_str(), signal as i32), Again::Counts).map(drop)
     }
 
     /// The loaded units whose names match one of the glob patterns.
     pub fn list_units(&self, patterns: &[&str]) -> Result<Vec<ListedUnit>, BusError> {
         let any_state: [&str; 0] = [];
-        let reply = self.call_manager("ListUnitsByPatterns", &(any_state.as_slice(), patterns))?;
+        let reply = self.call_manager("ListUnitsByPatterns", &(any_state.as_slice(), patterns), Again::Harmless)?;
         let rows: Vec<Row> = body_of(&reply, "ListUnitsByPatterns")?;
         Ok(rows
             .into_iter()

@@ -23,7 +23,7 @@ mod watch;
 mod word;
 
 pub use activation::{ActivationError, PassedFds};
-pub use bus::{Bus, BusError};
+pub use bus::{Bus, BusError, Got};
 pub use exit::Exit;
 pub use job::{JobError, JobKind, JobResult};
 pub use manager::{ListedUnit, SystemState, Verb, Whom};

@@ -179,9 +179,10 @@ properties! {
 
     /// The descriptor that becomes standard input.
     standard_input_fd(fd: OwnedFd) = "StandardInputFileDescriptor" Value::Fd(Fd::Owned(fd));
-    /// The descriptor that becomes standard output; it must be open for writing.
+    /// The descriptor that becomes standard output; it must be open for writing. systemd keeps its own copy until the
+    /// unit is down: a pipe ends only after that, however long its program has been gone.
     standard_output_fd(fd: OwnedFd) = "StandardOutputFileDescriptor" Value::Fd(Fd::Owned(fd));
-    /// The descriptor that becomes standard error; it must be open for writing.
+    /// The descriptor that becomes standard error; it must be open for writing, and is kept as for standard output.
     standard_error_fd(fd: OwnedFd) = "StandardErrorFileDescriptor" Value::Fd(Fd::Owned(fd));
     /// `StandardOutput=`
     standard_output(output: Output) = "StandardOutput" output;

@@ -1,6 +1,7 @@
 //! Transient services: described as values, started in one call, judged by the result of their start job.
 
-use super::bus::{Bus, BusError, body_of};
+use super::bus::{Again, Bus, BusError, body_of};
+use super::exit::Exit;
 use super::job::{JobEar, JobError, JobResult};
 use super::property::Property;
 use std::time::Duration;
@@ -24,8 +25,16 @@ pub enum StartError {
         /// The name.
         unit: String,
     },
-    /// Its start job ended otherwise than `done`. `Failed`: it could not be set up or executed; the unit's own state and
-    /// journal tell more.
+    /// systemd could not set its process up or execute its program: the administrator's or our own mistake, such as a
+    /// user that does not exist.
+    #[error("{unit} could not be executed: status {status} ({})", setup_word(*status))]
+    Setup {
+        /// The name.
+        unit: String,
+        /// One of systemd's own exit statuses (systemd.exec(5), "Process Exit Codes").
+        status: i32,
+    },
+    /// Its start job ended otherwise than `done`, and its program has not run.
     #[error("the start of {unit} ended as {result}")]
     Job {
         /// The name.
@@ -62,19 +71,38 @@ pub enum StartError {
     Bus(#[from] BusError),
 }
 
+/// The exit statuses with which systemd's own code before the program ends, if it must.
+const SETUP: std::ops::RangeInclusive<i32> = 200..=245;
+
+/// What systemd could not do, for the statuses that a misconfiguration brings.
+fn setup_word(status: i32) -> &'static str {
+    match status {
+        200 => "CHDIR: its working directory",
+        203 => "EXEC: its program",
+        208..=210 => "STDIN, STDOUT, STDERR: its input or output",
+        216 => "GROUP: its group",
+        217 => "USER: its user",
+        218 => "CAPABILITIES: its capabilities",
+        226 => "NAMESPACE: its paths",
+        228 => "SECCOMP: its system call filter",
+        243 => "CREDENTIALS: its credentials",
+        _ => "see systemd.exec(5), Process Exit Codes",
+    }
+}
+
 impl Bus {
     /// Starts a transient service and waits until its start job has ended: with `Type=exec`, until its program has been
-    /// executed. It may have finished by then.
+    /// executed. It may have finished by then, with any status.
     ///
-    /// The descriptors in the properties are closed here when this returns, so that the service holds them alone.
+    /// Our copies of the descriptors in the properties are closed when this returns.
     pub fn start_transient(&self, transient: Transient, timeout: Duration) -> Result<(), StartError> {
         let unit = transient.unit;
         let ear = JobEar::open(self)?;
         let properties: Vec<(&str, &Value<'static>)> =
             transient.properties.iter().map(|property| (property.name(), property.value())).collect();
         let auxiliary: [(&str, Vec<(&str, &Value<'static>)>); 0] = [];
-        let called =
-            self.call_manager("StartTransientUnit", &(unit.as_str(), "fail", properties, auxiliary.as_slice()));
+        let body = (unit.as_str(), "fail", properties, auxiliary.as_slice());
+        let called = self.call_manager("StartTransientUnit", &body, Again::Counts);
         let job: OwnedObjectPath = match called {
             Ok(reply) => body_of(&reply, "StartTransientUnit")?,
             Err(BusError::Refused { name, .. }) if name == "org.freedesktop.systemd1.UnitExists" => {
@@ -85,10 +113,23 @@ impl Bus {
         };
         match ear.wait(&job, &unit, timeout) {
             Ok(JobResult::Done) => Ok(()),
+            Ok(JobResult::Failed) => self.judge_failed_start(unit),
             Ok(result) => Err(StartError::Job { unit, result }),
             Err(JobError::TimedOut { unit, waited }) => Err(StartError::TimedOut { unit, waited }),
             Err(JobError::Lost { unit } | JobError::NoSuchUnit { unit }) => Err(StartError::Lost { unit }),
             Err(JobError::Bus(error)) => Err(error.into()),
+        }
+    }
+
+    /// A start job that failed does not mean that the program did not run: systemd 252 calls it so too when it sees the
+    /// end of a quick program before it sees the beginning (23 of 200 times for `exit 2`; 257: never). A program that
+    /// then happens to end with one of systemd's own statuses is taken for a failed set-up.
+    fn judge_failed_start(&self, unit: String) -> Result<(), StartError> {
+        match self.state(&unit)?.exit {
+            Some(Exit::Exited(status)) if SETUP.contains(&status) => Err(StartError::Setup { unit, status }),
+            Some(Exit::Exited(_) | Exit::Signalled { .. } | Exit::OutOfMemory) => Ok(()),
+            // It was let go at once (`CollectMode=inactive-or-failed`), or never came so far.
+            Some(Exit::TimedOut | Exit::NeverRan(_)) | None => Err(StartError::Job { unit, result: JobResult::Failed }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a unit, which needs no privilege.
 
-use super::bus::{Bus, BusError, PROPERTIES};
+use super::bus::{Again, Bus, BusError, PROPERTIES};
 use super::exit::Exit;
 use super::usage::{Usage, accounted};
 use super::word::answers;
@@ -153,7 +153,7 @@ impl Bus {
     /// Reads a unit, in one call: one moment. A unit that does not exist reads as [`LoadState::NotFound`] and inactive.
     pub fn state(&self, unit: &str) -> Result<UnitState, BusError> {
         // An empty interface asks for the properties of all: those of every unit, and those of services.
-        let reply = self.call(&path_of(unit), PROPERTIES, "GetAll", &("",))?;
+        let reply = self.call(&path_of(unit), PROPERTIES, "GetAll", &("",), Again::Harmless)?;
         let body = reply.body();
         let properties: HashMap<&str, Value<'_>> =
             body.deserialize().map_err(|cause| BusError::protocol("GetAll", cause))?;

@@ -1,6 +1,6 @@
 //! Waiting for a unit to change, without polling.
 
-use super::bus::{Bus, BusError, PROPERTIES, SYSTEMD, body_of};
+use super::bus::{Again, Bus, BusError, PROPERTIES, SYSTEMD, body_of};
 use super::signal::{Event, Heard, Listener, is, manager_rule, owner_rule, says_systemd_is_back};
 use super::unit::{ActiveState, UnitState, path_of};
 use std::sync::mpsc::Sender;
@@ -78,7 +78,7 @@ impl Bus {
 
     /// Has systemd send signals at all: it does so only while somebody has asked. It ends with the connection.
     fn subscribe(&self) -> Result<(), BusError> {
-        match self.call_manager("Subscribe", &()) {
+        match self.call_manager("Subscribe", &(), Again::Harmless) {
             Err(error) if error.is_refusal("org.freedesktop.systemd1.AlreadySubscribed") => Ok(()),
             other => other.map(drop),
         }
@@ -93,7 +93,7 @@ impl Watch {
 
     /// Waits until the unit may have changed and reads it; the first time without waiting.
     ///
-    /// While systemd is away from the bus there is nothing to see, and the wait goes on until it is back. An error means
+    /// While systemd re-executes itself there is nothing to see, and the wait goes on until it is back. An error means
     /// that this watch sees nothing any more: make another with a new connection.
     pub fn next(&mut self, timeout: Duration) -> Result<Seen, BusError> {
         let deadline = Instant::now() + timeout;
@@ -104,15 +104,9 @@ impl Watch {
                 Heard::Woken => return Ok(Seen::Woken),
                 Heard::TimedOut if self.stale => {
                     self.stale = false;
-                    match self.bus.state(&self.unit) {
-                        Ok(state) => {
-                            self.down = state.active == ActiveState::Inactive;
-                            return Ok(Seen::State(Box::new(state)));
-                        }
-                        // Its return will be heard, and then the unit is read again.
-                        Err(error) if error.is_away() => {}
-                        Err(error) => return Err(error),
-                    }
+                    let state = self.bus.state(&self.unit)?;
+                    self.down = state.active == ActiveState::Inactive;
+                    return Ok(Seen::State(Box::new(state)));
                 }
                 Heard::TimedOut => return Ok(Seen::TimedOut),
             }
@@ -130,10 +124,7 @@ impl Watch {
             let (unit, _path): (String, zbus::zvariant::OwnedObjectPath) = body_of(signal, "UnitNew")?;
             self.stale |= unit == self.unit && !self.down;
         } else if says_systemd_is_back(signal)? {
-            match self.bus.subscribe() {
-                Err(error) if error.is_away() => {}
-                other => other?,
-            }
+            self.bus.subscribe()?;
             self.stale = true;
         }
         Ok(())
