@@ -92,7 +92,7 @@ impl StatusError {
             StatusError::Usage(_) => 2,
             StatusError::Config(_) => 78,
             StatusError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
-            StatusError::Store(StoreError::Sqlite(error)) if busy(error) => 75,
+            StatusError::Store(error) if error.is_temporary() => 75,
             StatusError::Store(_)
             | StatusError::Output(_)
             | StatusError::NoProject { .. }
@@ -105,8 +105,4 @@ impl StatusError {
             | StatusError::Http(_) => 1,
         }
     }
-}
-
-fn busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }

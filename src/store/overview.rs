@@ -16,6 +16,23 @@ fn project_and<T>(make: impl Fn(&Fields<'_>) -> Result<T>) -> impl Fn(&Fields<'_
     move |row| Ok((row.parse("project")?, make(row)?))
 }
 
+impl super::StoreError {
+    /// Whether the same may well work in a moment: somebody else holds a lock.
+    pub fn is_temporary(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        match self {
+            super::StoreError::Sqlite(error) => {
+                matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+            }
+            super::StoreError::Missing(_)
+            | super::StoreError::Denied(_)
+            | super::StoreError::Newer { .. }
+            | super::StoreError::Damaged(_)
+            | super::StoreError::Io { .. } => false,
+        }
+    }
+}
+
 impl Store {
     /// Reads all of `work` as of one moment.
     pub fn snapshot<T, E: From<super::StoreError>>(
