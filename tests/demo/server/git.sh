@@ -3,6 +3,7 @@ echo 127.0.0.1 git.example.org >>/etc/hosts
 useradd --create-home --home-dir /srv/git --shell /usr/bin/git-shell git
 useradd --create-home --shell /bin/bash --groups systemd-journal,ci-users dev
 systemctl start ssh.service
+cd /srv/git
 
 runuser --user git -- git init --quiet --bare --initial-branch=main /srv/git/shop.git
 runuser --user dev -- sh -euc '
