@@ -84,9 +84,12 @@ pub fn examine(place: &Place, only: Option<&ProjectName>, out: &mut dyn Write) -
     let mut health = Health::Well;
     let bus = Bus::connect(&place.bus)?;
     for name in UNITS {
-        let tried = match bus.state(name)?.active {
-            ActiveState::Active => Ok("active".to_owned()),
-            other => Err(format!("{}; systemctl enable --now ci.target starts all of them", other.as_str())),
+        let state = bus.state(name)?.active;
+        let word = state.as_str().to_owned();
+        let tried = if state == ActiveState::Active {
+            Ok(word)
+        } else {
+            Err(format!("{word}; systemctl enable --now ci.target starts all of them"))
         };
         show(out, &(name.to_owned(), tried), &mut health)?;
     }
