@@ -87,6 +87,13 @@ pub(crate) fn first_push(stage: &Stage) -> Result<(), Interrupted> {
     Ok(())
 }
 
+/// Edits the developer's clone and adds it to the index.
+pub(crate) fn edit(stage: &Stage, patch: &str) {
+    stage
+        .machine
+        .sh(&format!("runuser --user dev -- git -C /home/dev/shop apply --index - <{INSIDE}/commits/{patch}.patch"));
+}
+
 /// What an administrator does once for a new project: a key, the server's host key, one file.
 pub(crate) fn add_project(stage: &Stage, doors: &Doors) -> Result<(), Interrupted> {
     let title = format!("title = \"The demonstration\"\nbase-url = \"{}\"\n", doors.page().trim_end_matches('/'));
