@@ -1,5 +1,7 @@
 //! An arrow goes downwards only: the table in `src/lib.rs`, held against the code.
 
+#![expect(clippy::unwrap_used, reason = "a test says by a panic what is wrong")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
