@@ -19,6 +19,7 @@ pub fn commands() -> Vec<Command> {
         config::Arguments::command(),
         notify::Arguments::command(),
         poll::Arguments::command(),
+        crate::status::Args::command(),
     ]
 }
 
