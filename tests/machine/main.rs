@@ -10,3 +10,4 @@ mod installation;
 mod polling;
 mod stopping;
 mod story;
+mod survival;
