@@ -7,6 +7,7 @@ pub mod child;
 pub mod clean;
 pub mod config;
 pub mod configure;
+pub mod deploy;
 pub mod git;
 pub mod intake;
 pub mod journal;
