@@ -102,10 +102,14 @@ demo: ## the whole way on a throw-away machine, as root; KEEP=1 leaves it up
 	@tests/setup demo
 	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --test demo
 
+bench: ## the promises that are ratios, on a booted machine, as root
+	@tests/setup
+	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) bench --locked --bench machine
+
 clean: ## remove what was built
 	$(CARGO) clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-.PHONY: all install uninstall purge test lint check demo clean help
+.PHONY: all install uninstall purge test lint check demo bench clean help

@@ -1,51 +1,12 @@
 //! `ci-build`: build something now; and, as units, everything around a build.
 
-use clap::{ArgGroup, Parser};
+use clap::Parser;
 use std::process::ExitCode;
 use unitci::build::person::{self, WishError, Wished};
 use unitci::build::{dispatch, supervise, take};
+use unitci::cli::build::Arguments;
 use unitci::journal;
-use unitci::model::{BuildId, BuildSpec, Place, RefName};
-
-/// Build a project's newest commit, unless it is built already
-#[derive(Parser)]
-#[command(name = "ci-build", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["stop", "take_requests", "dispatch", "supervise"]))]
-struct Arguments {
-    /// The project, or PROJECT:N with --stop
-    #[arg(required_unless_present_any = ["take_requests", "dispatch", "supervise"])]
-    project: Option<BuildSpec>,
-    /// Build now, whether or not it is built already, before all that waits
-    #[arg(short, long)]
-    force: bool,
-    /// Build this branch
-    #[arg(short, long, value_parser = RefName::of_branch, conflicts_with = "revision")]
-    branch: Option<RefName>,
-    /// Build this tag or commit; it is not deployed by itself
-    #[arg(short, long)]
-    revision: Option<String>,
-    /// Why, for those who read it later
-    #[arg(short = 'm', long, value_name = "REASON")]
-    reason: Option<String>,
-    /// Wait for the verdict: exit 0 when it is green, 1 when not
-    #[arg(short, long)]
-    wait: bool,
-    /// Wait, and show what the steps print
-    #[arg(long)]
-    follow: bool,
-    /// Stop a running build, or all that runs and waits of a project
-    #[arg(long, conflicts_with_all = ["force", "branch", "revision", "wait", "follow"])]
-    stop: bool,
-    /// Take requests; run by ci-request.service
-    #[arg(long, hide = true)]
-    take_requests: bool,
-    /// Start what may start; run by ci-build.service
-    #[arg(long, hide = true)]
-    dispatch: bool,
-    /// Supervise a build; run by ci-build@.service
-    #[arg(long, hide = true, value_name = "BUILD")]
-    supervise: Option<BuildId>,
-}
+use unitci::model::Place;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -2,17 +2,9 @@
 
 use clap::Parser;
 use std::process::ExitCode;
+use unitci::cli::clean::Arguments;
 use unitci::model::Place;
 use unitci::{clean, journal};
-
-/// Repair what a lost event left; ci-clean.timer does it at boot and every five minutes
-#[derive(Parser)]
-#[command(name = "ci-clean", version)]
-struct Arguments {
-    /// Have queue, deploys and mails looked at again
-    #[arg(long, required = true)]
-    reconcile: bool,
-}
 
 fn main() -> ExitCode {
     let Arguments { reconcile: true } = Arguments::parse() else { return ExitCode::from(2) };

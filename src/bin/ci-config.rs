@@ -1,45 +1,17 @@
 //! `ci-config`: checks and shows the configuration.
 
-use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
-use unitci::config::{LoadError, Styling};
+use unitci::cli;
+use unitci::cli::config::{Action, Arguments};
+use unitci::config::{Config, LoadError, Styling};
 use unitci::configure::{self, Checked, Format, ShowError};
-use unitci::model::{Place, ProjectName};
+use unitci::doctor;
+use unitci::model::Place;
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
-
-/// Check and show the configuration of unitci
-#[derive(Parser)]
-#[command(name = "ci-config", version, arg_required_else_help = true)]
-struct Arguments {
-    /// Take DIR for /
-    #[arg(long, value_name = "DIR", default_value = "/", hide = true, global = true)]
-    root: PathBuf,
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(Subcommand)]
-enum Action {
-    /// Say everything that is wrong in /etc/ci, or in these files; exits 78 if anything is
-    Check {
-        /// ci.toml or projects' files, wherever they lie
-        files: Vec<PathBuf>,
-        /// Write one JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what is in force for a project, and where each value comes from
-    Show {
-        /// The project's name
-        project: ProjectName,
-        /// Write one JSON array
-        #[arg(long)]
-        json: bool,
-    },
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -55,6 +27,23 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
+        Action::Doctor { project } => match doctor::examine(&place, project.as_ref(), &mut out) {
+            Ok(doctor::Health::Well) => ExitCode::SUCCESS,
+            Ok(doctor::Health::Ill) => ExitCode::FAILURE,
+            Err(error) => {
+                anstream::eprintln!("ci-config: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Action::Names => written(Config::load(&place).projects.keys().try_for_each(|name| writeln!(out, "{name}"))),
+        Action::Completions { shell } => written(cli::completions(shell, &mut out)),
+    }
+}
+
+fn written(result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&ShowError::Write(error)),
     }
 }
 

@@ -2,17 +2,9 @@
 
 use clap::Parser;
 use std::process::ExitCode;
+use unitci::cli::notify::Arguments;
 use unitci::model::Place;
 use unitci::{journal, notify};
-
-/// Send the mails that wait; ci-notify.service does it by itself
-#[derive(Parser)]
-#[command(name = "ci-notify", version)]
-struct Arguments {
-    /// Send what is due; run by ci-notify.service
-    #[arg(long, required = true)]
-    send: bool,
-}
 
 fn main() -> ExitCode {
     let Arguments { send: true } = Arguments::parse() else { return ExitCode::from(2) };

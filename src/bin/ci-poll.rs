@@ -2,20 +2,10 @@
 
 use clap::Parser;
 use std::process::ExitCode;
+use unitci::cli::poll::Arguments;
 use unitci::config::Config;
-use unitci::model::{Place, ProjectName};
+use unitci::model::Place;
 use unitci::{journal, poll};
-
-/// Look at git repositories now, whatever their interval
-#[derive(Parser)]
-#[command(name = "ci-poll", version)]
-struct Arguments {
-    /// The projects to look at [default: all]
-    projects: Vec<ProjectName>,
-    /// Look at what is due; run by ci-poll.service
-    #[arg(long, hide = true)]
-    due: bool,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

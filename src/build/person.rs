@@ -61,6 +61,16 @@ pub enum WishError {
 }
 
 impl WishError {
+    /// What an answer means that is not the one that was hoped for.
+    pub fn of(answer: Answer) -> WishError {
+        match answer {
+            Answer::Refused { refusal, message } => WishError::Refused { refusal, message },
+            Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. } => {
+                WishError::Confused
+            }
+        }
+    }
+
     /// The exit code (STYLE: 1 failed, 2 usage, 75 try again, 78 configuration).
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -102,15 +112,6 @@ pub struct Wish {
     pub reason: Option<String>,
 }
 
-fn refused(answer: Answer) -> WishError {
-    match answer {
-        Answer::Refused { refusal, message } => WishError::Refused { refusal, message },
-        Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. } => {
-            WishError::Confused
-        }
-    }
-}
-
 /// A token that nobody else chooses: the kernel makes it.
 fn token() -> Result<String, std::io::Error> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned())
@@ -135,7 +136,9 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
     });
     match ask(place, &question)? {
         Answer::Queued { request } => Ok(Wished::Queued(request)),
-        other => Err(refused(other)),
+        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
+            Err(WishError::of(answer))
+        }
     }
 }
 
@@ -178,7 +181,9 @@ pub fn stop(
 ) -> Result<(Vec<BuildId>, Vec<RequestId>), WishError> {
     match ask(place, &Ask::Stop { project: project.clone(), number, reason })? {
         Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
-        other => Err(refused(other)),
+        answer @ (Answer::Refused { .. } | Answer::Queued { .. } | Answer::Looking | Answer::Deploying { .. }) => {
+            Err(WishError::of(answer))
+        }
     }
 }
 

@@ -199,42 +199,27 @@ impl Supervisor<'_> {
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
         let patience = Patience { silence: spec.silence, until: Some(until) };
-        let outcome = loop {
-            let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
-                .attend(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-                .map_err(|source| self.log_error(index, source))?;
-            match attended {
-                Attended::Over(state) => {
-                    // SIGTERM from a machine that goes down looks like any other; only the supervisor's order makes it rare.
-                    if self.is_going_down()? {
-                        break Outcome::Left;
-                    }
-                    break Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state));
+        let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
+            .attend(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+            .map_err(|source| self.log_error(index, source))?;
+        let stopped_by_us = |ended| Outcome::Ended(ended, Usage::default());
+        let outcome = match attended {
+            // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
+            Attended::Over(_) if self.is_going_down()? => Outcome::Left,
+            Attended::Over(state) => Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state)),
+            Attended::Lost(error) => return Err(error.into()),
+            Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
+            Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
+            Attended::Late => stopped_by_us(Ended::BuildTimedOut(self.project.build.timeout)),
+            Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
+            Attended::Terminated => match self.terminated()? {
+                Terminated::Leave => Outcome::Left,
+                Terminated::Cancel(stop) => {
+                    let text = format!("stopped by {}", stop.by);
+                    journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
+                    stopped_by_us(Ended::Stopped)
                 }
-                Attended::Lost(error) => return Err(error.into()),
-                Attended::Silent => {
-                    break Outcome::Ended(Ended::Silent(spec.silence.unwrap_or_default()), Usage::default());
-                }
-                Attended::Late if afterwards => break Outcome::Ended(Ended::TimedOut(AFTERWARDS), Usage::default()),
-                Attended::Late => {
-                    break Outcome::Ended(Ended::BuildTimedOut(self.project.build.timeout), Usage::default());
-                }
-                Attended::Full => {
-                    break Outcome::Ended(Ended::TooMuchOutput(self.project.build.log_max), Usage::default());
-                }
-                Attended::Terminated => match self.terminated()? {
-                    Terminated::Leave => break Outcome::Left,
-                    Terminated::Cancel(stop) => {
-                        journal::emit(
-                            Event::StepFinished,
-                            &self.subject(),
-                            Priority::Notice,
-                            &format!("stopped by {}", stop.by),
-                        );
-                        break Outcome::Ended(Ended::Stopped, Usage::default());
-                    }
-                },
-            }
+            },
         };
         Ok((outcome, pipe))
     }

@@ -69,7 +69,7 @@ fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deplo
     let log = Log::open(place, &deploy, &project.build)?;
     let build = deploy.build();
     let orders = Orders::to(place);
-    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, build, log }.to_its_end()
+    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, build, log }.run()
 }
 
 /// What is live instead, when a deploy that nobody asked for comes too late.

@@ -48,7 +48,7 @@ enum Went {
 
 impl Run<'_> {
     /// Goes on from where the row says, to the end or until SIGTERM.
-    pub(super) fn to_its_end(mut self) -> Result<Left, CarryError> {
+    pub(super) fn run(mut self) -> Result<Left, CarryError> {
         match self.work() {
             Ok(()) => {
                 let Run { log, build, deploy, .. } = self;
@@ -227,7 +227,7 @@ impl Run<'_> {
                 Err(Halt::Failed(_)) => Ok(Link::Either),
                 Err(halt) => Err(halt),
             },
-            known => Ok(known),
+            known @ (Link::AsBefore | Link::Moved) => Ok(known),
         }
     }
 
@@ -288,7 +288,7 @@ impl Run<'_> {
     fn unreachable(&self, error: OrderError) -> Halt {
         match self.failure(String::new()) {
             Halt::Failed(_) => Halt::Broken(error.into()),
-            halt => halt,
+            halt @ (Halt::Leave | Halt::Broken(_)) => halt,
         }
     }
 

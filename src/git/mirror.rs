@@ -63,7 +63,8 @@ impl<'a> Mirror<'a> {
         if !complete.try_exists().map_err(at("look at", complete.clone()))? {
             let format = object_format(&refs::list(git, access)?)?.as_str();
             let format = format!("--object-format={format}");
-            git.owning(path).print(["init", "--quiet", "--bare", "--template=", "--shared=0640", &format])?;
+            // Not --shared: it sets the set-group-id bit on folders, which `RestrictSUIDSGID=` forbids. The umask does.
+            git.owning(path).print(["init", "--quiet", "--bare", "--template=", &format])?;
             fs::write(&complete, "").map_err(at("write", complete))?;
         }
         Ok(mirror)

@@ -47,7 +47,9 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     L: Layer<S>,
 {
-    layer.with_filter(filter_fn(|metadata: &Metadata<'_>| metadata.target().starts_with("unitci")))
+    layer.with_filter(filter_fn(|metadata: &Metadata<'_>| {
+        metadata.target().starts_with("unitci") && *metadata.level() < Level::TRACE
+    }))
 }
 
 /// `$JOURNAL_STREAM` names the device and inode of the stream that systemd connected; a person's shell may have

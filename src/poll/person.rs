@@ -14,8 +14,12 @@ const LOOK: Duration = Duration::from_millis(50);
 pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, WishError> {
     match ask(place, &Ask::Poll { projects: projects.to_vec() })? {
         Answer::Looking => {}
-        Answer::Refused { refusal, message } => return Err(WishError::Refused { refusal, message }),
-        Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Deploying { .. } => return Err(WishError::Confused),
+        answer @ (Answer::Refused { .. }
+        | Answer::Queued { .. }
+        | Answer::Stopping { .. }
+        | Answer::Deploying { .. }) => {
+            return Err(WishError::of(answer));
+        }
     }
     let store = Store::open_read_only(place)?;
     loop {

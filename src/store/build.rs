@@ -31,7 +31,7 @@ pub struct StepEnd {
     pub usage: Usage,
 }
 
-fn build(row: &Fields<'_>) -> Result<Build> {
+pub(super) fn build(row: &Fields<'_>) -> Result<Build> {
     let state: String = row.get("state")?;
     let state = match state.as_str() {
         "starting" => BuildState::Starting,
@@ -61,7 +61,7 @@ fn build(row: &Fields<'_>) -> Result<Build> {
     })
 }
 
-fn step(row: &Fields<'_>) -> Result<StepRow> {
+pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
     let state: String = row.get("state")?;
     let state = match state.as_str() {
         "pending" => StepState::Pending,

@@ -70,7 +70,7 @@ pub struct ReleaseRow {
     pub live: Option<Timestamp>,
 }
 
-fn release(row: &Fields<'_>) -> Result<ReleaseRow> {
+pub(super) fn release(row: &Fields<'_>) -> Result<ReleaseRow> {
     let standing: String = row.get("standing")?;
     let standing = match standing.as_str() {
         "made" => Standing::Made,
@@ -82,7 +82,7 @@ fn release(row: &Fields<'_>) -> Result<ReleaseRow> {
     Ok(ReleaseRow { name: row.parse("name")?, commit: row.parse("sha")?, standing, live: row.time_if("live")? })
 }
 
-fn deploy(row: &Fields<'_>) -> Result<Deploy> {
+pub(super) fn deploy(row: &Fields<'_>) -> Result<Deploy> {
     let state: String = row.get("state")?;
     let state = match state.as_str() {
         "waiting" => DeployState::Waiting,

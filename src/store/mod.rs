@@ -7,6 +7,7 @@ mod build;
 mod deploy;
 mod message;
 mod migrate;
+mod overview;
 mod request;
 mod row;
 mod source;
@@ -96,8 +97,11 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => return Err(StoreError::Denied(path)),
             Err(source) => return Err(StoreError::Io { path, source }),
         }
-        // readonly_shm: also root, who could write the -shm file, must not.
-        let uri = format!("file:{}?mode=ro&readonly_shm=1", path.display());
+        // readonly_shm: also root, who could write the -shm file, must not. Without a WAL, which another program may
+        // have tidied away (the sqlite3 shell does), all there is stands in the file itself; the next writer makes it anew.
+        let wal = place.store().join("ci.sqlite-wal");
+        let how = if wal.exists() { "readonly_shm=1" } else { "immutable=1" };
+        let uri = format!("file:{}?mode=ro&{how}", path.display());
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri, flags)?;
         connection.busy_timeout(BUSY)?;

@@ -249,6 +249,22 @@ fn a_reader_reads_when_nothing_else_runs_and_cannot_write() {
 }
 
 #[test]
+fn a_reader_reads_after_the_wal_was_tidied_away() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    queue(&mut store, ask("gkp", "main", 'a'), 1);
+    store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(store);
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(place.store().join(format!("ci.sqlite{ending}"))).unwrap();
+    }
+    let mut folder = std::fs::metadata(place.store()).unwrap().permissions();
+    folder.set_readonly(true);
+    std::fs::set_permissions(place.store(), folder).unwrap();
+    assert_eq!(Store::open_read_only(&place).unwrap().read().waiting().unwrap().len(), 1);
+}
+
+#[test]
 fn no_store_is_said_so() {
     let (_folder, place) = place();
     assert!(matches!(Store::open_read_only(&place), Err(StoreError::Missing(_))));

@@ -38,7 +38,7 @@ impl Target {
     }
 
     fn switch(&self, name: &ReleaseName) -> Result<Option<ReleaseName>, Failure> {
-        let build = format!("gkp:{}", name.build()).parse().unwrap();
+        let build = format!("gkp:{}", name.number()).parse().unwrap();
         let who = Line::cut("a push\n by Ada");
         ask(ReleaseSwitchTask { root: self.root.clone(), name: name.clone(), build, who }).map(|answer| answer.previous)
     }

@@ -1,0 +1,44 @@
+//! The command line of `ci-build`.
+
+use crate::model::{BuildId, BuildSpec, RefName};
+use clap::{ArgGroup, Parser};
+
+/// Build a project's newest commit, unless it is built already
+#[derive(Parser)]
+#[command(name = "ci-build", version, arg_required_else_help = true)]
+#[command(group = ArgGroup::new("mode").args(["stop", "take_requests", "dispatch", "supervise"]))]
+pub struct Arguments {
+    /// The project, or PROJECT:N with --stop
+    #[arg(required_unless_present_any = ["take_requests", "dispatch", "supervise"])]
+    pub project: Option<BuildSpec>,
+    /// Build now, whether or not it is built already, before all that waits
+    #[arg(short, long)]
+    pub force: bool,
+    /// Build this branch
+    #[arg(short, long, value_parser = RefName::of_branch, conflicts_with = "revision")]
+    pub branch: Option<RefName>,
+    /// Build this tag or commit; it is not deployed by itself
+    #[arg(short, long)]
+    pub revision: Option<String>,
+    /// Why, for those who read it later
+    #[arg(short = 'm', long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// Wait for the verdict: exit 0 when it is green, 1 when not
+    #[arg(short, long)]
+    pub wait: bool,
+    /// Wait, and show what the steps print
+    #[arg(long)]
+    pub follow: bool,
+    /// Stop a running build, or all that runs and waits of a project
+    #[arg(long, conflicts_with_all = ["force", "branch", "revision", "wait", "follow"])]
+    pub stop: bool,
+    /// Take requests; run by ci-request.service
+    #[arg(long, hide = true)]
+    pub take_requests: bool,
+    /// Start what may start; run by ci-build.service
+    #[arg(long, hide = true)]
+    pub dispatch: bool,
+    /// Supervise a build; run by ci-build@.service
+    #[arg(long, hide = true, value_name = "BUILD")]
+    pub supervise: Option<BuildId>,
+}

@@ -1,0 +1,138 @@
+//! What is asked and what is answered, without the connection.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
+
+/// What a client asked for: the path in its pieces, and the query as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The pieces between the slashes; a path that ends with a slash has an empty last one. Nothing is decoded: none of
+    /// our addresses needs it.
+    pub path: Vec<String>,
+    /// What follows the question mark.
+    pub query: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn parse(url: &str) -> Option<Asked> {
+        let (path, query) = match url.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (url, None),
+        };
+        let path = path.strip_prefix('/')?.split('/').map(str::to_owned).collect();
+        Some(Asked { path, query })
+    }
+
+    /// The value of a query's field, as it is written.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.query.as_deref()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+}
+
+/// What kind of text a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A page.
+    Html,
+    /// Plain text.
+    Text,
+}
+
+/// A body.
+pub enum Body {
+    /// In memory.
+    Text(String),
+    /// Read as it is sent.
+    Stream {
+        /// Where from.
+        reader: Box<dyn Read + Send>,
+        /// How many bytes; the reader may have more.
+        length: u64,
+    },
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Body::Stream { length, .. } => f.debug_struct("Stream").field("length", length).finish_non_exhaustive(),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status of RFC 9110.
+    pub status: u16,
+    /// What kind of text.
+    pub kind: Kind,
+    /// The text.
+    pub body: Body,
+    extra: Vec<(&'static str, String)>,
+}
+
+/// Nothing is loaded from anywhere, nothing runs, nobody frames us.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+impl Reply {
+    /// A page.
+    pub fn page(status: u16, html: String) -> Reply {
+        Reply { status, kind: Kind::Html, body: Body::Text(html), extra: Vec::new() }
+    }
+
+    /// A short plain text.
+    pub fn text(status: u16, text: &str) -> Reply {
+        Reply { status, kind: Kind::Text, body: Body::Text(text.to_owned()), extra: Vec::new() }
+    }
+
+    /// A long plain text.
+    pub fn stream(reader: Box<dyn Read + Send>, length: u64) -> Reply {
+        Reply { status: 200, kind: Kind::Text, body: Body::Stream { reader, length }, extra: Vec::new() }
+    }
+
+    /// To another address, relative to the one that was asked for.
+    pub fn moved(to: &str) -> Reply {
+        Reply::text(301, "").with("Location", to)
+    }
+
+    /// The same with another header.
+    pub fn with(mut self, name: &'static str, value: &str) -> Reply {
+        self.extra.push((name, value.to_owned()));
+        self
+    }
+
+    /// A tag of the body, for a reload that may find nothing new. Weak hashes do: it guards bandwidth, nothing else.
+    pub(super) fn etag(&self) -> Option<String> {
+        match &self.body {
+            Body::Text(text) if self.status == 200 => {
+                let mut hasher = DefaultHasher::new();
+                text.hash(&mut hasher);
+                Some(format!("\"{:016x}\"", hasher.finish()))
+            }
+            Body::Text(_) | Body::Stream { .. } => None,
+        }
+    }
+
+    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
+        let kind = match self.kind {
+            Kind::Html => "text/html; charset=utf-8",
+            Kind::Text => "text/plain; charset=utf-8",
+        };
+        let mut headers: Vec<(&'static str, String)> = [
+            ("Content-Type", kind),
+            ("Content-Security-Policy", POLICY),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+            ("Cache-Control", "no-cache"),
+            ("Server", "unitci"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+        .into();
+        headers.extend(self.etag().map(|etag| ("ETag", etag)));
+        headers.extend(self.extra.iter().cloned());
+        headers
+    }
+}

@@ -1,0 +1,211 @@
+//! One project or one build, in full.
+
+use super::paint::{BOLD, Cell, Columns, DIM, PLAIN, RED, Screen, colour, painted};
+use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place, StepState};
+use crate::view::text::{bytes, count, duration, harmless};
+use crate::view::{
+    BuildView, Light, ProjectView, Setup, began, standing, step_standing, step_took, subject, took, when,
+};
+use std::time::Duration;
+
+pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
+    let line = &view.line;
+    let mut out = painted(BOLD, line.name.as_str());
+    match &line.setup {
+        Setup::Ready { description: Some(text), .. } => out += &format!("  {}", harmless(text)),
+        Setup::Ready { description: None, .. } | Setup::Broken(_) => {}
+        Setup::Retired => out += "  retired: it has no file any more",
+    }
+    out.push('\n');
+    match &line.live {
+        Some(live) => {
+            let since = live.release.live.map_or_else(String::new, |since| format!(" since {}", screen.moment(since)));
+            let what = live.subject.as_deref().unwrap_or(live.release.commit.short());
+            out += &format!(
+                "Live{since}: {} {}\n",
+                harmless(what),
+                painted(DIM, &format!("(build {})", live.release.name.number()))
+            );
+        }
+        None => out += &format!("{}\n", view.why_not_live()),
+    }
+    if let Some(site) = line.site() {
+        out += &format!("{}\n", harmless(site));
+    }
+    for trouble in line.troubles() {
+        out += &format!("{}\n", painted(RED, &trouble.describe(&line.name, screen.now)));
+    }
+    for request in &line.waiting {
+        let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());
+        let until =
+            request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
+        let text = format!(
+            "waiting: {reference}, {}, since {}{until}",
+            request.ask.origin.describe(),
+            screen.ago(request.created)
+        );
+        out += &format!("{}\n", painted(colour(Light::Blue), &text));
+    }
+    out.push('\n');
+    if view.builds.is_empty() {
+        out += &format!("Not built yet: {}\n", line.before_first_build());
+        return out;
+    }
+    let mut builds = Columns::head(&["BUILD", "RESULT", "BRANCH", "WHEN", "TOOK", "COMMIT"]);
+    for build in &view.builds {
+        let (word, light) = standing(build);
+        let commit = build.commit.as_ref().map_or("", |commit| commit.short());
+        builds.row(vec![
+            Cell::plain(build.id.number.to_string()),
+            Cell::state(word, light),
+            Cell::plain(build.reference.as_ref().map_or("–", |reference| reference.short())),
+            Cell::plain(screen.ago(when(build))),
+            Cell::plain(took(build, screen.now).map_or_else(|| "–".to_owned(), duration)),
+            Cell::plain(format!("{commit} {}", subject(build).unwrap_or_default()).trim()),
+        ]);
+    }
+    out += &builds.render(screen);
+    if !view.deploys.is_empty() {
+        let mut deploys = Columns::head(&["DEPLOY", "RESULT", "WHEN", ""]);
+        for deploy in &view.deploys {
+            let (word, light, time) = deploy_state(deploy);
+            deploys.row(vec![
+                Cell::plain(format!("build {}", deploy.number)),
+                Cell::state(word, light),
+                Cell::plain(screen.ago(time)),
+                Cell::plain(deploy_summary(deploy)),
+            ]);
+        }
+        out.push('\n');
+        out += &deploys.render(screen);
+    }
+    out
+}
+
+fn deploy_state(deploy: &Deploy) -> (&'static str, Light, jiff::Timestamp) {
+    match &deploy.state {
+        DeployState::Waiting => ("waiting", Light::Blue, deploy.created),
+        DeployState::Running { started, phase } => (phase.as_str(), Light::Blue, *started),
+        DeployState::Finished { finished, outcome, .. } => {
+            let light = match outcome {
+                Outcome::Deployed => Light::Green,
+                Outcome::Failed | Outcome::RolledBack | Outcome::Down => Light::Red,
+                Outcome::Superseded => Light::Grey,
+            };
+            (outcome.as_str(), light, *finished)
+        }
+    }
+}
+
+fn deploy_summary(deploy: &Deploy) -> &str {
+    match &deploy.state {
+        DeployState::Finished { summary, .. } => summary,
+        DeployState::Waiting | DeployState::Running { .. } => "",
+    }
+}
+
+pub(super) fn build(place: &Place, view: &BuildView, screen: &Screen) -> String {
+    let build = &view.build;
+    let (word, light) = standing(build);
+    let mut out = format!(
+        "{} {}",
+        painted(BOLD, &build.id.to_string()),
+        painted(colour(light), &format!("{} {word}", light.sign()))
+    );
+    if let BuildState::Finished { summary, .. } = &build.state
+        && !summary.is_empty()
+    {
+        out += &format!(": {}", harmless(summary));
+    }
+    out.push('\n');
+    for (name, value) in facts(view, screen) {
+        out += &format!("{}{}\n", painted(DIM, &format!("{name:<9}")), harmless(&value));
+    }
+    if !build.changes.is_empty() {
+        out += &format!("\n{}\n", painted(DIM, &count(build.changes.len(), "change")));
+        let mut changes = Columns::default();
+        for change in &build.changes {
+            changes.row(vec![
+                Cell::new(DIM, change.commit.short()),
+                Cell::new(DIM, &change.author),
+                Cell::plain(&change.subject),
+            ]);
+        }
+        out += &changes.render(screen);
+    }
+    if !view.steps.is_empty() {
+        out.push('\n');
+        out += &steps(view, screen);
+        out += &format!(
+            "\n{}{}   {}\n",
+            painted(DIM, "logs     "),
+            place.build(&build.id).display(),
+            painted(DIM, &format!("ci-status {} --log", build.id))
+        );
+    }
+    out
+}
+
+fn facts(view: &BuildView, screen: &Screen) -> Vec<(&'static str, String)> {
+    let build: &Build = &view.build;
+    let why = match &build.reason {
+        Some(reason) => format!("{}: {reason}", build.origin.describe()),
+        None => build.origin.describe(),
+    };
+    let stop = build.stop.as_ref().map(|stop| match &stop.reason {
+        Some(reason) => format!("{}: {reason}", stop.by),
+        None => stop.by.clone(),
+    });
+    let time = match build.state {
+        BuildState::Starting => ("made", screen.ago(build.created)),
+        BuildState::Running { started, .. } => {
+            ("started", format!("{}, {}", screen.moment(started), screen.ago(started)))
+        }
+        BuildState::Finished { finished, .. } => {
+            let took = took(build, screen.now).map_or_else(String::new, |took| format!(", after {}", duration(took)));
+            ("finished", format!("{}, {}{took}", screen.moment(finished), screen.ago(finished)))
+        }
+    };
+    let deploy = view.deploy.as_ref().map(|deploy| {
+        let (word, _, time) = deploy_state(deploy);
+        let summary = deploy_summary(deploy);
+        let colon = if summary.is_empty() { "" } else { ": " };
+        format!("{word}, {}{colon}{summary}", screen.ago(time))
+    });
+    [
+        ("why", Some(why)),
+        ("branch", build.reference.as_ref().map(|reference| reference.short().to_owned())),
+        ("commit", build.commit.as_ref().map(ToString::to_string)),
+        ("stopped", stop),
+        (time.0, Some(time.1)),
+        ("deploy", deploy),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
+}
+
+fn steps(view: &BuildView, screen: &Screen) -> String {
+    let mut steps = Columns::head(&["STEP", "RESULT", "TOOK", "CPU", "MEMORY", "LOG", "OUTCOME"]);
+    for step in &view.steps {
+        let (word, light) = step_standing(step);
+        let outcome = match &step.state {
+            StepState::Finished { outcome, .. } => outcome.as_str(),
+            StepState::Pending | StepState::Running { .. } => "",
+        };
+        let or_dash = |text: Option<String>| match text {
+            Some(text) => Cell::new(PLAIN, text),
+            None => Cell::new(DIM, "–"),
+        };
+        steps.row(vec![
+            Cell::plain(step.name.as_str()),
+            Cell::state(word, light),
+            or_dash(began(step).and_then(|_| step_took(step, screen.now)).map(duration)),
+            or_dash(step.usage.cpu_usec.map(|usec| duration(Duration::from_micros(usec)))),
+            or_dash(step.usage.memory_peak.map(bytes)),
+            or_dash(step.log.map(|log| bytes(log.bytes))),
+            Cell::plain(outcome),
+        ]);
+    }
+    steps.render(screen)
+}

@@ -1,0 +1,379 @@
+//! `--json`: the same values with names that stay. Fields are only ever added; times are RFC 3339 in UTC; what is not
+//! known is `null`; words are those of the store.
+
+use crate::model::build::{LogSize, Usage};
+use crate::model::deploy::DeployOrigin;
+use crate::model::{
+    Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target, Trust,
+    Verdict,
+};
+use crate::view::{BuildView, Configured, Line, Live, Overview, ProjectView, Running, Setup, Trouble, subject};
+use jiff::{Timestamp, Unit};
+use serde::Serialize;
+
+/// Pretty, because people read it too.
+pub(super) fn text(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).expect("our own structures are always valid JSON");
+    text + "\n"
+}
+
+/// Whole milliseconds, which is what the store has.
+fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
+    (to? - from?).total(Unit::Second).ok()
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct All<'a> {
+    errors: &'a [String],
+    projects: Vec<ProjectJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProjectJson<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    /// `ready`, `broken` or `retired`
+    configuration: &'static str,
+    site: Option<&'a str>,
+    page: String,
+    last_build: Option<BuildJson<'a>>,
+    running: Vec<RunningJson<'a>>,
+    waiting: Vec<RequestJson<'a>>,
+    live: Option<LiveJson<'a>>,
+    last_deploy: Option<DeployJson<'a>>,
+    poll: Option<PollJson<'a>>,
+    trouble: Vec<TroubleJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct BuildJson<'a> {
+    id: String,
+    project: &'a str,
+    number: u32,
+    /// `starting`, `running` or `finished`
+    state: &'static str,
+    verdict: Option<Verdict>,
+    summary: Option<&'a str>,
+    #[serde(rename = "ref")]
+    reference: Option<&'a str>,
+    commit: Option<&'a str>,
+    subject: Option<&'a str>,
+    target: &'a Target,
+    origin: &'a Origin,
+    reason: Option<&'a str>,
+    trust: Trust,
+    stopped_by: Option<&'a str>,
+    queued: Timestamp,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+    duration_seconds: Option<f64>,
+    page: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RunningJson<'a> {
+    #[serde(flatten)]
+    build: BuildJson<'a>,
+    step: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct RequestJson<'a> {
+    id: i64,
+    project: &'a str,
+    #[serde(rename = "ref")]
+    reference: Option<&'a str>,
+    target: &'a Target,
+    origin: &'a Origin,
+    reason: Option<&'a str>,
+    queued: Timestamp,
+    not_before: Option<Timestamp>,
+    changes: &'a [Change],
+}
+
+#[derive(Debug, Serialize)]
+struct LiveJson<'a> {
+    release: &'a ReleaseName,
+    build: u32,
+    commit: &'a str,
+    subject: Option<&'a str>,
+    since: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeployJson<'a> {
+    id: i64,
+    build: u32,
+    commit: &'a str,
+    release: ReleaseName,
+    origin: &'a DeployOrigin,
+    reason: Option<&'a str>,
+    /// `waiting`, `running` or `finished`
+    state: &'static str,
+    phase: Option<&'static str>,
+    outcome: Option<&'static str>,
+    summary: Option<&'a str>,
+    queued: Timestamp,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct PollJson<'a> {
+    looked: Timestamp,
+    good: Option<Timestamp>,
+    error: Option<&'a str>,
+    error_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct TroubleJson<'a> {
+    /// `configuration`, `poll` or `deploy`
+    kind: &'static str,
+    message: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct One<'a> {
+    #[serde(flatten)]
+    project: ProjectJson<'a>,
+    builds: Vec<BuildJson<'a>>,
+    deploys: Vec<DeployJson<'a>>,
+    releases: Vec<ReleaseJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReleaseJson<'a> {
+    name: &'a ReleaseName,
+    commit: &'a str,
+    live_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Whole<'a> {
+    #[serde(flatten)]
+    build: BuildJson<'a>,
+    changes: &'a [Change],
+    steps: Vec<StepJson<'a>>,
+    deploy: Option<DeployJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepJson<'a> {
+    index: u16,
+    name: &'a str,
+    /// `pending`, `running` or `finished`
+    state: &'static str,
+    verdict: Option<Verdict>,
+    outcome: Option<&'a str>,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+    duration_seconds: Option<f64>,
+    usage: Usage,
+    log: Option<LogSize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct QueueJson<'a> {
+    running: Vec<RunningJson<'a>>,
+    waiting: Vec<RequestJson<'a>>,
+    deploys: Vec<DeployJson<'a>>,
+}
+
+fn build<'a>(configured: &Configured, build: &'a Build) -> BuildJson<'a> {
+    let (state, started, finished, summary) = match &build.state {
+        BuildState::Starting => ("starting", None, None, None),
+        BuildState::Running { started, .. } => ("running", Some(*started), None, None),
+        BuildState::Finished { started, finished, summary, .. } => {
+            ("finished", *started, Some(*finished), Some(summary.as_str()))
+        }
+    };
+    BuildJson {
+        id: build.id.to_string(),
+        project: build.id.project.as_str(),
+        number: build.id.number.0,
+        state,
+        verdict: build.state.verdict(),
+        summary,
+        reference: build.reference.as_ref().map(|reference| reference.as_str()),
+        commit: build.commit.as_ref().map(|commit| commit.as_str()),
+        subject: subject(build),
+        target: &build.target,
+        origin: &build.origin,
+        reason: build.reason.as_deref(),
+        trust: build.trust,
+        stopped_by: build.stop.as_ref().map(|stop| stop.by.as_str()),
+        queued: build.queued,
+        started,
+        finished,
+        duration_seconds: seconds(started, finished),
+        page: format!("{}/p/{}/{}/", configured.site.base_url, build.id.project, build.id.number),
+    }
+}
+
+fn running<'a>(configured: &Configured, running: &'a Running) -> RunningJson<'a> {
+    RunningJson { build: build(configured, &running.build), step: running.step.as_ref().map(|step| step.name.as_str()) }
+}
+
+fn request(request: &Request) -> RequestJson<'_> {
+    RequestJson {
+        id: request.id.0,
+        project: request.ask.project.as_str(),
+        reference: request.ask.reference.as_ref().map(|reference| reference.as_str()),
+        target: &request.ask.target,
+        origin: &request.ask.origin,
+        reason: request.ask.reason.as_deref(),
+        queued: request.created,
+        not_before: request.ask.not_before,
+        changes: &request.ask.changes,
+    }
+}
+
+fn deploy(deploy: &Deploy) -> DeployJson<'_> {
+    let mut json = DeployJson {
+        id: deploy.id.0,
+        build: deploy.number.0,
+        commit: deploy.commit.as_str(),
+        release: deploy.release(),
+        origin: &deploy.origin,
+        reason: deploy.reason.as_deref(),
+        state: "waiting",
+        phase: None,
+        outcome: None,
+        summary: None,
+        queued: deploy.created,
+        started: None,
+        finished: None,
+    };
+    match &deploy.state {
+        DeployState::Waiting => {}
+        DeployState::Running { started, phase } => {
+            (json.state, json.phase, json.started) = ("running", Some(phase.as_str()), Some(*started));
+        }
+        DeployState::Finished { started, finished, outcome, summary } => {
+            json.state = "finished";
+            (json.outcome, json.summary) = (Some(outcome.as_str()), Some(summary.as_str()));
+            (json.started, json.finished) = (*started, Some(*finished));
+        }
+    }
+    json
+}
+
+fn live(live: &Live) -> LiveJson<'_> {
+    LiveJson {
+        release: &live.release.name,
+        build: live.release.name.number().0,
+        commit: live.release.commit.as_str(),
+        subject: live.subject.as_deref(),
+        since: live.release.live,
+    }
+}
+
+fn trouble(line: &Line) -> Vec<TroubleJson<'_>> {
+    let mut all = Vec::new();
+    if let Setup::Broken(error) = &line.setup {
+        all.push(TroubleJson { kind: "configuration", message: error });
+    }
+    if let Some(deploy) = &line.deploy
+        && line.troubles().iter().any(|trouble| matches!(trouble, Trouble::Deploy { .. }))
+        && let DeployState::Finished { summary, .. } = &deploy.state
+    {
+        all.push(TroubleJson { kind: "deploy", message: summary });
+    }
+    if let Some((error, _)) = line.source.as_ref().and_then(|source| source.trouble.as_ref()) {
+        all.push(TroubleJson { kind: "poll", message: error });
+    }
+    all
+}
+
+fn line<'a>(configured: &Configured, line: &'a Line) -> ProjectJson<'a> {
+    let (configuration, description) = match &line.setup {
+        Setup::Ready { description, .. } => ("ready", description.as_deref()),
+        Setup::Broken(_) => ("broken", None),
+        Setup::Retired => ("retired", None),
+    };
+    ProjectJson {
+        name: line.name.as_str(),
+        description,
+        configuration,
+        site: line.site(),
+        page: format!("{}/p/{}/", configured.site.base_url, line.name),
+        last_build: line.last.as_ref().map(|last| build(configured, last)),
+        running: line.running.iter().map(|one| running(configured, one)).collect(),
+        waiting: line.waiting.iter().map(request).collect(),
+        live: line.live.as_ref().map(live),
+        last_deploy: line.deploy.as_ref().map(deploy),
+        poll: line.source.as_ref().map(|source| PollJson {
+            looked: source.looked,
+            good: source.good,
+            error: source.trouble.as_ref().map(|(error, _)| error.as_str()),
+            error_since: source.trouble.as_ref().map(|(_, since)| *since),
+        }),
+        trouble: trouble(line),
+    }
+}
+
+pub(super) fn overview<'a>(configured: &'a Configured, overview: &'a Overview) -> All<'a> {
+    All { errors: &configured.errors, projects: overview.lines.iter().map(|one| line(configured, one)).collect() }
+}
+
+pub(super) fn project<'a>(configured: &Configured, view: &'a ProjectView) -> One<'a> {
+    One {
+        project: line(configured, &view.line),
+        builds: view.builds.iter().map(|one| build(configured, one)).collect(),
+        deploys: view.deploys.iter().map(deploy).collect(),
+        releases: view
+            .releases
+            .iter()
+            .map(|release| ReleaseJson {
+                name: &release.name,
+                commit: release.commit.as_str(),
+                live_since: release.live,
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Whole<'a> {
+    Whole {
+        build: build(configured, &view.build),
+        changes: &view.build.changes,
+        steps: view.steps.iter().map(step).collect(),
+        deploy: view.deploy.as_ref().map(deploy),
+    }
+}
+
+fn step(step: &StepRow) -> StepJson<'_> {
+    let (state, started, finished, verdict, outcome) = match &step.state {
+        StepState::Pending => ("pending", None, None, None, None),
+        StepState::Running { started } => ("running", Some(*started), None, None, None),
+        StepState::Finished { started, finished, verdict, outcome } => {
+            ("finished", *started, Some(*finished), Some(*verdict), Some(outcome.as_str()))
+        }
+    };
+    StepJson {
+        index: step.index.0,
+        name: step.name.as_str(),
+        state,
+        verdict,
+        outcome,
+        started,
+        finished,
+        duration_seconds: seconds(started, finished),
+        usage: step.usage,
+        log: step.log,
+    }
+}
+
+pub(super) fn queue<'a>(configured: &Configured, overview: &'a Overview) -> QueueJson<'a> {
+    let unfinished = |deploy: &&Deploy| match deploy.state {
+        DeployState::Waiting | DeployState::Running { .. } => true,
+        DeployState::Finished { .. } => false,
+    };
+    let lines = &overview.lines;
+    QueueJson {
+        running: lines.iter().flat_map(|line| &line.running).map(|one| running(configured, one)).collect(),
+        waiting: lines.iter().flat_map(|line| &line.waiting).map(request).collect(),
+        deploys: lines.iter().filter_map(|line| line.deploy.as_ref()).filter(unfinished).map(deploy).collect(),
+    }
+}

@@ -1,0 +1,55 @@
+//! What runs and what waits, over all projects.
+
+use super::paint::{BOLD, Cell, Columns, Screen};
+use crate::model::DeployState;
+use crate::view::text::duration;
+use crate::view::{Light, Overview, standing, took};
+
+pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
+    let mut table = Columns::head(&["PROJECT", "STATE", "BRANCH", "SINCE", "WHAT"]);
+    let mut rows = 0;
+    for line in &overview.lines {
+        let name = || Cell::new(BOLD, line.name.as_str());
+        for running in &line.running {
+            let build = &running.build;
+            let (word, light) = standing(build);
+            let step = running.step.as_ref().map_or_else(String::new, |step| format!(", step {}", step.name));
+            table.row(vec![
+                name(),
+                Cell::state(word, light),
+                Cell::plain(build.reference.as_ref().map_or("–", |reference| reference.short())),
+                Cell::plain(took(build, screen.now).map_or_else(|| "–".to_owned(), duration)),
+                Cell::plain(format!("build {}{step}", build.id.number)),
+            ]);
+            rows += 1;
+        }
+        let deploying = line.deploy.as_ref().and_then(|deploy| match &deploy.state {
+            DeployState::Waiting => Some((deploy, "waiting", "")),
+            DeployState::Running { phase, .. } => Some((deploy, "deploying", phase.as_str())),
+            DeployState::Finished { .. } => None,
+        });
+        if let Some((deploy, word, phase)) = deploying {
+            table.row(vec![
+                name(),
+                Cell::state(word, Light::Blue),
+                Cell::plain("–"),
+                Cell::plain(screen.ago(deploy.created)),
+                Cell::plain(format!("deploy of build {} {phase}", deploy.number).trim()),
+            ]);
+            rows += 1;
+        }
+        for request in &line.waiting {
+            let until =
+                request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
+            table.row(vec![
+                name(),
+                Cell::state("waiting", Light::Grey),
+                Cell::plain(request.ask.reference.as_ref().map_or("–", |reference| reference.short())),
+                Cell::plain(screen.ago(request.created)),
+                Cell::plain(format!("request {}: {}{until}", request.id, request.ask.origin.describe())),
+            ]);
+            rows += 1;
+        }
+    }
+    if rows == 0 { "Nothing runs and nothing waits.\n".to_owned() } else { table.render(screen) }
+}

@@ -1,0 +1,113 @@
+//! One build.
+
+use super::overview::Light;
+use super::text::between;
+use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
+use crate::store::{Read, Result};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// One build with all that belongs to it.
+#[derive(Debug, Clone)]
+pub struct BuildView {
+    /// The build.
+    pub build: Build,
+    /// Its steps, in order; empty until its supervisor has taken it.
+    pub steps: Vec<StepRow>,
+    /// Its newest deploy.
+    pub deploy: Option<Deploy>,
+    /// Whether there is a build with the next number.
+    pub next: bool,
+    /// Whether there is a build with the number before.
+    pub previous: bool,
+}
+
+impl BuildView {
+    /// The build; none if there is none of that number.
+    pub fn read(read: Read<'_>, id: &BuildId) -> Result<Option<BuildView>> {
+        let Some(build) = read.build(id)? else { return Ok(None) };
+        let beside = |number: u32| {
+            read.build(&BuildId { project: id.project.clone(), number: crate::model::BuildNumber(number) })
+                .map(|found| found.is_some())
+        };
+        Ok(Some(BuildView {
+            build,
+            steps: read.steps(id)?,
+            deploy: read.deploy_of(&id.project, id.number)?,
+            next: beside(id.number.0.saturating_add(1))?,
+            previous: beside(id.number.0.saturating_sub(1))?,
+        }))
+    }
+
+    /// The step whose log tells most: the one that runs, else the first that failed, else the last that ran.
+    pub fn telling(&self) -> Option<&StepRow> {
+        let ran = || self.steps.iter().filter(|step| began(step).is_some());
+        let failed = |step: &&StepRow| match &step.state {
+            StepState::Finished { verdict, .. } => matches!(verdict, Verdict::Failure | Verdict::Exception),
+            StepState::Pending | StepState::Running { .. } => false,
+        };
+        ran()
+            .find(|step| matches!(step.state, StepState::Running { .. }))
+            .or_else(|| ran().find(failed))
+            .or_else(|| ran().next_back())
+    }
+
+    /// The step of an index.
+    pub fn step(&self, index: StepIndex) -> Option<&StepRow> {
+        self.steps.iter().find(|step| step.index == index)
+    }
+}
+
+/// When a step began, if it has.
+pub fn began(step: &StepRow) -> Option<Timestamp> {
+    match step.state {
+        StepState::Pending => None,
+        StepState::Running { started } => Some(started),
+        StepState::Finished { started, .. } => started,
+    }
+}
+
+/// How long a build took, or has taken so far.
+pub fn took(build: &Build, now: Timestamp) -> Option<Duration> {
+    match build.state {
+        BuildState::Starting => None,
+        BuildState::Running { started, .. } => Some(between(started, now)),
+        BuildState::Finished { started, finished, .. } => Some(between(started?, finished)),
+    }
+}
+
+/// How long a step took, or has taken so far.
+pub fn step_took(step: &StepRow, now: Timestamp) -> Option<Duration> {
+    match step.state {
+        StepState::Pending => None,
+        StepState::Running { started } => Some(between(started, now)),
+        StepState::Finished { started, finished, .. } => Some(between(started?, finished)),
+    }
+}
+
+/// When a build ended, or began, or was made: what "3 min ago" counts from.
+pub fn when(build: &Build) -> Timestamp {
+    match build.state {
+        BuildState::Starting => build.created,
+        BuildState::Running { started, .. } => started,
+        BuildState::Finished { finished, .. } => finished,
+    }
+}
+
+/// A build's state in one word, and its colour.
+pub fn standing(build: &Build) -> (&'static str, Light) {
+    match build.state {
+        BuildState::Starting => ("starting", Light::Blue),
+        BuildState::Running { .. } => (if build.stop.is_some() { "stopping" } else { "running" }, Light::Blue),
+        BuildState::Finished { verdict, .. } => (verdict.as_str(), Light::of(verdict)),
+    }
+}
+
+/// A step's state in one word, and its colour.
+pub fn step_standing(step: &StepRow) -> (&'static str, Light) {
+    match step.state {
+        StepState::Pending => ("pending", Light::Grey),
+        StepState::Running { .. } => ("running", Light::Blue),
+        StepState::Finished { verdict, .. } => (verdict.as_str(), Light::of(verdict)),
+    }
+}

@@ -1,0 +1,108 @@
+//! One project: its line, and what came before.
+
+use super::overview::{Line, Live, Running, Setup};
+use super::{Configured, Trouble};
+use crate::model::{Build, BuildId, BuildNumber, CommitId, Deploy, ProjectName, RefName, StepState};
+use crate::store::{Read, ReleaseRow, Result};
+use std::collections::BTreeMap;
+
+/// Most deploys that a project's page lists.
+const MOST_DEPLOYS: u32 = 10;
+
+/// One project.
+#[derive(Debug, Clone)]
+pub struct ProjectView {
+    /// What the overview says of it.
+    pub line: Line,
+    /// Its builds, newest first, from where the reader wants to see them.
+    pub builds: Vec<Build>,
+    /// Where the next page of builds begins; none on the last.
+    pub older: Option<BuildNumber>,
+    /// Its newest deploys, newest first.
+    pub deploys: Vec<Deploy>,
+    /// The releases that still have a folder, newest first.
+    pub releases: Vec<ReleaseRow>,
+    /// The last seen commit of each watched ref.
+    pub tips: BTreeMap<RefName, CommitId>,
+    /// The build that has built each tip already.
+    pub built: BTreeMap<RefName, BuildNumber>,
+}
+
+impl ProjectView {
+    /// A project without a store to read; none if there is no such project.
+    pub fn of_config(configured: &Configured, name: &ProjectName) -> Option<ProjectView> {
+        configured.projects.contains_key(name).then(|| ProjectView::empty(configured, name))
+    }
+
+    fn empty(configured: &Configured, name: &ProjectName) -> ProjectView {
+        ProjectView {
+            line: Line::empty(configured, name),
+            builds: Vec::new(),
+            older: None,
+            deploys: Vec::new(),
+            releases: Vec::new(),
+            tips: BTreeMap::new(),
+            built: BTreeMap::new(),
+        }
+    }
+
+    /// The project with `most` builds below a number (or its newest); none if there is no such project.
+    pub fn read(
+        configured: &Configured,
+        read: Read<'_>,
+        name: &ProjectName,
+        below: Option<BuildNumber>,
+        most: u32,
+    ) -> Result<Option<ProjectView>> {
+        // One more than is shown tells whether there is a next page.
+        let mut builds = read.builds(name, below, most.saturating_add(1))?;
+        if builds.is_empty() && below.is_none() && !configured.projects.contains_key(name) {
+            return Ok(None);
+        }
+        let older = builds.len() > most as usize;
+        builds.truncate(most as usize);
+        let mut view = ProjectView::empty(configured, name);
+        view.older = builds.last().filter(|_| older).map(|build| build.id.number);
+        view.builds = builds;
+        view.deploys = read.deploys(name, MOST_DEPLOYS)?;
+        view.releases = read.releases(name)?;
+        view.tips = read.tips(name)?;
+        for (reference, tip) in &view.tips {
+            if let Some(build) = read.built_already(name, tip)? {
+                view.built.insert(reference.clone(), build.id.number);
+            }
+        }
+        let line = &mut view.line;
+        line.last = read.last_build(name)?;
+        for build in read.unfinished_builds()?.into_iter().filter(|build| build.id.project == *name) {
+            let step = read.steps(&build.id)?.into_iter().find(|step| matches!(step.state, StepState::Running { .. }));
+            line.running.push(Running { build, step });
+        }
+        line.waiting = read.waiting()?.into_iter().filter(|request| request.ask.project == *name).collect();
+        if let Some(release) = read.live(name)? {
+            let made_from = read.build(&BuildId { project: name.clone(), number: release.name.number() })?;
+            line.live = Some(Live::new(release, made_from.as_ref()));
+        }
+        line.deploy = view.deploys.first().cloned();
+        line.source = read.source(name)?.filter(|_| line.setup != Setup::Retired);
+        line.tips.clone_from(&view.tips);
+        Ok(Some(view))
+    }
+
+    /// Why nothing is live, for a project that has nothing live.
+    pub fn why_not_live(&self) -> String {
+        let failed = self.line.troubles().into_iter().find_map(|trouble| match trouble {
+            Trouble::Deploy { build, summary, .. } => Some((build, summary)),
+            Trouble::Config(_) | Trouble::Poll { .. } => None,
+        });
+        match (self.line.deploys(), failed, &self.line.last) {
+            (false, _, _) => "Not deployed from here: its file has no [deploy].".to_owned(),
+            (true, Some((build, _)), _) => format!("Nothing is live: the deploy of {build} failed."),
+            (true, None, Some(build)) if build.state.verdict().is_some_and(|verdict| verdict.is_green()) => {
+                "Nothing is live yet: no green build of the deploy branch has been deployed.".to_owned()
+            }
+            (true, None, Some(_)) => "Nothing is live yet: the first green build goes live.".to_owned(),
+            (true, None, None) => "Nothing is live yet: nothing has been built.".to_owned(),
+        }
+    }
+}

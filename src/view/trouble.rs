@@ -1,0 +1,67 @@
+//! What needs somebody's attention, as one sentence that ends with what happens or helps next.
+
+use super::text::{ago, harmless};
+use crate::model::{Deploy, DeployState, Outcome, ProjectName};
+use crate::store::SourceRow;
+use jiff::Timestamp;
+
+/// Something that is wrong beside the builds themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The project's file has errors; the first of them.
+    Config(String),
+    /// The repository cannot be read.
+    Poll {
+        /// Why, as the last poll said.
+        error: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The newest deploy did not make its release live.
+    Deploy {
+        /// The build that should have gone live.
+        build: String,
+        /// What became of it.
+        outcome: Outcome,
+        /// What went wrong.
+        summary: String,
+    },
+}
+
+impl Trouble {
+    pub(super) fn of_source(source: Option<&SourceRow>) -> Option<Trouble> {
+        let (error, since) = source?.trouble.clone()?;
+        Some(Trouble::Poll { error, since })
+    }
+
+    pub(super) fn of_deploy(deploy: Option<&Deploy>) -> Option<Trouble> {
+        let deploy = deploy?;
+        match &deploy.state {
+            DeployState::Waiting | DeployState::Running { .. } => None,
+            DeployState::Finished { outcome, summary, .. } => match outcome {
+                Outcome::Deployed | Outcome::Superseded => None,
+                Outcome::Failed | Outcome::RolledBack | Outcome::Down => Some(Trouble::Deploy {
+                    build: format!("{}:{}", deploy.project, deploy.number),
+                    outcome: *outcome,
+                    summary: summary.clone(),
+                }),
+            },
+        }
+    }
+
+    /// The sentence.
+    pub fn describe(&self, project: &ProjectName, now: Timestamp) -> String {
+        match self {
+            Trouble::Config(error) => format!("{}; see ci-config check {project}", harmless(error)),
+            Trouble::Poll { error, since } => format!(
+                "cannot read the repository (since {}): {}; trying again at every poll",
+                ago(*since, now),
+                harmless(error)
+            ),
+            Trouble::Deploy { build, outcome, summary } => {
+                let why = if summary.is_empty() { String::new() } else { format!(": {}", harmless(summary)) };
+                format!("deploy of {build}: {}{why}", outcome.describe())
+            }
+        }
+    }
+}
