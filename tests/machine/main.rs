@@ -4,5 +4,6 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod deploy;
 mod harness_works;
 mod installation;
