@@ -2,11 +2,11 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use unitci::build::person::{self, WishError, Wished};
 use unitci::build::{dispatch, supervise, take};
 use unitci::cli::build::Arguments;
 use unitci::journal;
 use unitci::model::Place;
+use unitci::person::{self, WishError, Wished};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -3,7 +3,6 @@
 pub mod dispatch;
 mod finish;
 mod log;
-pub mod person;
 mod prepare;
 mod spec;
 mod steps;
