@@ -30,6 +30,7 @@ pub mod clean;
 pub mod cli;
 pub mod config;
 pub mod configure;
+pub mod deploy;
 pub mod doctor;
 pub mod git;
 pub mod http;

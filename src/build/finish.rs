@@ -43,7 +43,7 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailur
 /// Ends the build, unless somebody has already.
 pub(super) fn record(place: &Place, store: &mut Store, end: &End<'_>) -> Result<(), StoreError> {
     let now = Timestamp::now();
-    let Some(follows) = store.write(|tx| finish(tx, end, now))? else { return Ok(()) };
+    let Some(follows) = store.write_patiently(|tx| finish(tx, end, now))? else { return Ok(()) };
     tell_journal(end);
     if follows.deploy {
         Wake::Deploy.up_or_warn(place);

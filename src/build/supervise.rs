@@ -154,7 +154,7 @@ fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> R
     }
     let boot = crate::boot::id().map_err(|source| SuperviseError::Io { path: crate::boot::PATH.into(), source })?;
     let now = Timestamp::now();
-    let (taken, takeovers) = store.write(|tx| {
+    let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, &boot, &steps, now)?;
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
@@ -211,6 +211,11 @@ impl Supervisor<'_> {
         }
         let mut progress = Progress::START;
         for step in self.store.read().steps(&self.id)? {
+            // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
+            if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
+                self.stopping = true;
+                progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
+            }
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
@@ -270,7 +275,7 @@ impl Supervisor<'_> {
                     None => Stop { by: "systemctl stop".to_owned(), reason: None },
                 };
                 let id = self.id.clone();
-                self.store.write(|tx| tx.ask_stop(&id, &stop))?;
+                self.store.write_patiently(|tx| tx.ask_stop(&id, &stop))?;
                 Ok(Terminated::Cancel(stop))
             }
         }

@@ -171,6 +171,11 @@ impl Launcher {
                 format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
             return Err(refused(message));
         }
+        match action {
+            // The release before may have used up the unit's start limit; this one has not.
+            ServiceAction::Restart => self.bus.reset_failed(unit).map_err(failed)?,
+            ServiceAction::Reload => {}
+        }
         self.job(verb, unit, SERVICE, &format!("{key} of {unit} failed"))
     }
 }

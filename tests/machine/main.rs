@@ -5,6 +5,7 @@
 mod harness;
 
 mod builds;
+mod deploy;
 mod harness_works;
 mod installation;
 mod polling;
