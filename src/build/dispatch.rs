@@ -42,7 +42,7 @@ pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
     let unfinished = store.read().unfinished_builds()?;
     if !unfinished.is_empty() {
         let bus = Bus::connect(&place.bus)?;
-        let boot = crate::boot::id().map_err(|source| DispatchError::Io { path: crate::boot::PATH.into(), source })?;
+        let boot = bus.began()?.to_string();
         for build in &unfinished {
             look_after(place, &mut store, &mut orders, &bus, build, &boot)?;
         }
