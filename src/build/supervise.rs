@@ -130,8 +130,16 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
     }
 }
 
-/// A configuration that broke after the request was taken.
+/// A configuration that broke after the request was taken; a supervisor before us may have left a step running.
 fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -> Result<(), SuperviseError> {
+    let mut orders = Orders::to(place);
+    for step in store.read().steps(&build.id)? {
+        let stop = Order::StopStep { build: build.id.clone(), step: step.index };
+        orders.give(&stop, &[]).map_err(|error| SuperviseError::Io {
+            path: place.launch_socket(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+    }
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,
