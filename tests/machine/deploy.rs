@@ -426,7 +426,9 @@ fn a_configuration_that_breaks_under_a_deploy_fails_it_or_has_it_wait_but_never_
     shop.wait_phase("checks");
     shop.machine.write_file(file, &broken);
     shop.machine.sh("systemctl kill -s KILL ci-deploy@gkp.service");
-    shop.machine.wait_unit("ci-deploy@gkp.service", "failed", SOON);
+    let told = shop.machine.wait_journal(&["SYSLOG_IDENTIFIER=ci-deploy", "PRIORITY=3"], SOON);
+    assert!(told.field("MESSAGE").contains("waits until its configuration is mended"), "{}", told.field("MESSAGE"));
+    shop.machine.wait_unit("ci-deploy@gkp.service", "inactive", SOON);
     assert_eq!(shop.list()["deploys"][0]["phase"], "checks");
     shop.machine.write_file(file, PROJECT);
     shop.release("serve");
