@@ -3,7 +3,6 @@
 //! A ratio above its promise is printed as such and is not an error: machines differ, and a benchmark is read by people.
 
 #[path = "../tests/harness/mod.rs"]
-#[expect(dead_code, reason = "the tests use all of the harness, the benchmarks a part")]
 mod harness;
 
 use harness::{Machine, Suite, install_into};
@@ -32,8 +31,8 @@ fn prepare(machine: &Machine) {
 /// A repository `name` with this many files of 4 KiB and a project file.
 fn project(machine: &Machine, name: &str, files: u32, rest: &str) {
     machine.write_file(
-        &format!("/etc/ci/projects.d/{name}.toml"),
-        &format!("[source]\nurl = \"/srv/git/{name}.git\"\n{rest}"),
+        format!("/etc/ci/projects.d/{name}.toml"),
+        format!("[source]\nurl = \"/srv/git/{name}.git\"\n{rest}"),
     );
     machine.sh(&format!(
         "git init -q --bare -b main /srv/git/{name}.git && git init -q -b main /root/work/{name} && cd /root/work/{name}
@@ -98,7 +97,7 @@ fn no_op_build(machine: &Machine, files: u32, steps: u32) {
     let list: String = (1..=steps).map(|i| format!("[[step]]\nname = \"s{i}\"\nrun = \"true\"\n")).collect();
     project(machine, &name, files, &list);
     let held = format!("[source]\nurl = \"/srv/git/{name}.git\"\n[[step]]\nname = \"hold\"\nrun = \"sleep 600\"\n");
-    machine.write_file(&format!("/etc/ci/projects.d/{name}-held.toml"), &held);
+    machine.write_file(format!("/etc/ci/projects.d/{name}-held.toml"), &held);
     let sandbox = sandbox_of(machine, &name);
     let mut run = vec!["systemd-run".to_owned(), "--quiet".to_owned(), "--wait".to_owned()];
     // The held project's own folders and user: they are there, and are what the sandbox names.

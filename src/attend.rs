@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const ROUND: Duration = Duration::from_secs(3600);
 /// How often a bus that has gone is looked for again, a second apart: dbus.service is being restarted.
 const BUS_TRIES: u32 = 60;
+/// How long to wait for room on a full disk before it is tried again.
+const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// Rings when something besides output wants attention: SIGTERM, or a unit that is over.
 #[derive(Debug, Clone)]
@@ -170,6 +172,37 @@ impl Attendant<'_> {
             }
             attended
         })
+    }
+
+    /// The same, and on a full disk waits for room: what the unit says meanwhile stays in its pipe, and then it waits
+    /// as well.
+    pub fn attend_patiently(
+        &self,
+        unit: &str,
+        recorder: &mut Recorder,
+        pipe: BorrowedFd<'_>,
+        patience: Patience,
+        journal: &mut dyn FnMut(&JournalBatch<'_>),
+    ) -> std::io::Result<Attended> {
+        let mut told = false;
+        loop {
+            match self.attend(unit, recorder, pipe, patience, journal) {
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    if patience.until.is_some_and(|until| until <= Instant::now()) {
+                        return Ok(Attended::Late);
+                    }
+                    if self.bell.is_terminated() {
+                        return Ok(Attended::Terminated);
+                    }
+                    if !told {
+                        tracing::warn!("no room for the output of {unit} ({error}); it waits until there is some");
+                        told = true;
+                    }
+                    std::thread::sleep(NO_ROOM);
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Waits on the bus until the unit is over; nothing when it is woken to leave.

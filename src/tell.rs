@@ -1,8 +1,10 @@
-//! What a mail says, in words; whether one is sent is `plan::notify`'s to decide.
+//! What is told, in words: mails (whether one is sent is `plan::notify`'s to decide), and of the queue.
 
 use crate::config::{Project, Site};
-use crate::model::{Build, Deploy, Outcome, StepRow, StepState, Verdict};
+use crate::journal::{self, Event, Priority, Subject};
+use crate::model::{Build, Deploy, Outcome, ProjectName, StepRow, StepState};
 use crate::plan::notify::News;
+use crate::store::Queued;
 use std::fmt::Write;
 
 /// A mail without its addresses.
@@ -81,7 +83,27 @@ pub fn deploy_is_told(outcome: Outcome) -> bool {
     }
 }
 
-/// The verdicts for which a summary is worth a line.
-pub fn is_red(verdict: Verdict) -> bool {
-    !verdict.is_green() && verdict != Verdict::Skipped
+/// Tells of a request that has been queued.
+pub fn queued(project: &ProjectName, queued: &Queued, why: &str) {
+    match queued {
+        Queued::Already(_) => {}
+        Queued::New(id, replaced) => {
+            let subject = Subject::project(project).request(*id);
+            journal::emit(
+                Event::RequestQueued,
+                &subject,
+                Priority::Notice,
+                &format!("a build of {project} is queued: {why}"),
+            );
+            for old in replaced {
+                let text = format!("request {old} is replaced by the newer request {id}");
+                journal::emit(
+                    Event::RequestReplaced,
+                    &Subject::project(project).request(*old),
+                    Priority::Notice,
+                    &text,
+                );
+            }
+        }
+    }
 }

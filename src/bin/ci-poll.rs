@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use unitci::cli::poll::Arguments;
 use unitci::config::Config;
 use unitci::model::Place;
-use unitci::{journal, poll};
+use unitci::{journal, person, poll};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     if projects.is_empty() {
         projects = Config::load(&place).projects.into_iter().filter(|(_, p)| p.is_ok()).map(|(name, _)| name).collect();
     }
-    match poll::person::look_and_tell(&place, &projects, &mut anstream::stdout()) {
+    match person::look_and_tell(&place, &projects, &mut anstream::stdout()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -31,7 +31,7 @@ fn unit(place: &Place) -> ExitCode {
     if let Err(error) = journal::init("ci-poll") {
         eprintln!("ci-poll: {error}");
     }
-    match poll::look::poll_due(place) {
+    match poll::poll_due(place) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}; trying again at the next poll");

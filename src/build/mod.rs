@@ -3,9 +3,7 @@
 pub mod dispatch;
 mod finish;
 mod log;
-pub mod person;
 mod prepare;
 mod spec;
 mod steps;
 pub mod supervise;
-pub mod take;

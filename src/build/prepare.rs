@@ -34,7 +34,7 @@ impl Supervisor<'_> {
     pub(super) fn checkout(&mut self, step: &StepRow) -> Result<Option<Verdict>, SuperviseError> {
         let id = self.id.clone();
         if step.state == StepState::Pending {
-            self.store.write(|tx| tx.step_started(&id, step.index, Timestamp::now()))?;
+            self.store.write_patiently(|tx| tx.step_started(&id, step.index, Timestamp::now()))?;
         }
         self.notifier.status("checkout")?;
         let mut log = self.open_log(step.index)?;
@@ -161,10 +161,14 @@ impl Supervisor<'_> {
         let commit = resolved.commit.id.clone();
         let (id, now) = (self.id.clone(), Timestamp::now());
         let head = (resolve == Resolve::Head).then(|| resolved.name.clone()).flatten();
-        self.store.write(|tx| {
+        self.store.write_patiently(|tx| {
             tx.pin(&id, name.as_ref(), &commit, &changes)?;
-            match head {
-                Some(head) => tx.set_head(&id.project, &head, now),
+            // A poll that finds the same tip afterwards finds nothing new.
+            if let (Target::Tip, Some(watched)) = (&build.target, name.as_ref().filter(|n| known.contains_key(n))) {
+                tx.set_tip(&id.project, watched, &commit, now)?;
+            }
+            match &head {
+                Some(head) => tx.set_head(&id.project, head, now),
                 None => Ok(()),
             }
         })?;

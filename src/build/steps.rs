@@ -4,6 +4,7 @@ use super::log::to_journal;
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::{Attendant, Attended, Patience};
+use crate::config::project::{OnFailure, When};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
@@ -35,7 +36,7 @@ impl Supervisor<'_> {
     /// Brings one step from wherever it is to its end; nothing when the supervisor is to leave.
     pub(super) fn step(&mut self, step: &StepRow, progress: Progress) -> Result<Option<Progress>, SuperviseError> {
         let spec = self.spec(step.index)?;
-        let on_failure = spec.as_ref().map_or(crate::config::project::OnFailure::Halt, |s| s.on_failure);
+        let on_failure = spec.as_ref().map_or(OnFailure::Halt, |s| s.on_failure);
         let verdict = match &step.state {
             StepState::Finished { verdict, .. } => {
                 self.tidy(step)?;
@@ -59,7 +60,7 @@ impl Supervisor<'_> {
         Ok(Some(progress.after(verdict, on_failure)))
     }
 
-    fn spec(&self, index: StepIndex) -> Result<Option<StepSpec>, SuperviseError> {
+    pub(super) fn spec(&self, index: StepIndex) -> Result<Option<StepSpec>, SuperviseError> {
         let text = self.store.read().step_spec(&self.id, index)?;
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| SuperviseError::Spec(index, e))
     }
@@ -74,7 +75,7 @@ impl Supervisor<'_> {
     ) -> Result<(), SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         let end = StepEnd { verdict, outcome: outcome.to_owned(), usage };
-        self.store.write(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
+        self.store.write_patiently(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
         if verdict != Verdict::Skipped {
             let subject = self.subject().step(&step.name).verdict(verdict);
             let tail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
@@ -133,7 +134,7 @@ impl Supervisor<'_> {
             return Ok(Some(verdict));
         }
         if step.state == StepState::Pending {
-            self.store.write(|tx| tx.step_started(&id, index, Timestamp::now()))?;
+            self.store.write_patiently(|tx| tx.step_started(&id, index, Timestamp::now()))?;
             journal::emit(
                 Event::StepStarted,
                 &self.subject().step(&step.name),
@@ -174,7 +175,7 @@ impl Supervisor<'_> {
     /// What is over before it begins: the build has had its time.
     fn ended_before_start(&self, spec: &StepSpec) -> Option<Ended> {
         let late = self.deadline <= Instant::now();
-        let afterwards = matches!(spec.when, crate::config::project::When::Always);
+        let afterwards = matches!(spec.when, When::Always);
         (late && !afterwards).then_some(Ended::BuildTimedOut(self.project.build.timeout))
     }
 
@@ -199,8 +200,11 @@ impl Supervisor<'_> {
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
         let patience = Patience { silence: spec.silence, until: Some(until) };
+        if progress.worst == Verdict::Cancelled && spec.when != When::Always {
+            return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), pipe));
+        }
         let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
-            .attend(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
             .map_err(|source| self.log_error(index, source))?;
         let stopped_by_us = |ended| Outcome::Ended(ended, Usage::default());
         let outcome = match attended {

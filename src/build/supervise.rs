@@ -6,6 +6,7 @@
 use super::finish::{self, End};
 use super::spec::StepSpec;
 use crate::attend::Bell;
+use crate::config::project::OnFailure;
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
@@ -153,7 +154,7 @@ fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> R
     }
     let boot = crate::boot::id().map_err(|source| SuperviseError::Io { path: crate::boot::PATH.into(), source })?;
     let now = Timestamp::now();
-    let (taken, takeovers) = store.write(|tx| {
+    let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, &boot, &steps, now)?;
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
@@ -210,6 +211,11 @@ impl Supervisor<'_> {
         }
         let mut progress = Progress::START;
         for step in self.store.read().steps(&self.id)? {
+            // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
+            if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
+                self.stopping = true;
+                progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
+            }
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
@@ -235,7 +241,11 @@ impl Supervisor<'_> {
 
     fn end(&mut self, progress: Progress) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
-        let steps = self.store.read().steps(&self.id)?;
+        let mut steps = Vec::new();
+        for step in self.store.read().steps(&self.id)? {
+            let on_failure = self.spec(step.index)?.map_or(OnFailure::Halt, |spec| spec.on_failure);
+            steps.push((step, on_failure));
+        }
         let summary = finish::summary(&build, progress.worst, &steps);
         let end = End {
             build: &build,
@@ -265,7 +275,7 @@ impl Supervisor<'_> {
                     None => Stop { by: "systemctl stop".to_owned(), reason: None },
                 };
                 let id = self.id.clone();
-                self.store.write(|tx| tx.ask_stop(&id, &stop))?;
+                self.store.write_patiently(|tx| tx.ask_stop(&id, &stop))?;
                 Ok(Terminated::Cancel(stop))
             }
         }

@@ -7,7 +7,7 @@ use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, unit};
 use crate::order::Work;
-use crate::systemd::{CollectMode, KillMode, Property, ServiceType, Transient};
+use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -158,20 +158,20 @@ fn health(place: &Place, project: &Project) -> Vec<Property> {
     properties
 }
 
-/// sendmail of postfix, exim and dma is set-gid and writes to the spool: no wall may stand in the way of that.
+/// sendmail of postfix, exim and dma is set-gid and writes to the spool: no wall may stand in the way of that. Those
+/// that are made of seccomp filters (devices, kernel) do: systemd.exec(5) has them imply `NoNewPrivileges=`.
 fn mail(place: &Place, project: &Project) -> Vec<Property> {
     let hidden =
         [place.credentials(), place.store(), place.builds(), place.wakes()].map(|path| format!("-{}", text(&path)));
     vec![
         Property::user("ci-mail"),
+        // exim and dma say "done" when a mail is queued, and go on to deliver it in a child.
+        Property::exit_type(ExitType::Cgroup),
         Property::slice(&unit::project_slice(&project.name)),
         Property::private_tmp(true),
-        Property::private_devices(true),
         Property::protect_proc(crate::systemd::ProtectProc::Invisible),
         Property::protect_home(crate::systemd::ProtectHome::ReadOnly),
         Property::protect_system(crate::systemd::ProtectSystem::Full),
-        Property::protect_kernel_tunables(true),
-        Property::protect_kernel_modules(true),
         Property::protect_control_groups(true),
         Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
     ]

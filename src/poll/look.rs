@@ -1,7 +1,6 @@
 //! One poll: which projects are due, many at a time, each for itself. A remote that is dead costs its own project a
 //! warning and nothing else.
 
-use crate::build::take::tell_queued;
 use crate::config::{Config, Project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::unit::Trust;
@@ -10,6 +9,7 @@ use crate::order::{Order, OrderError, Orders, Work};
 use crate::plan::due::{Polling, is_due};
 use crate::plan::tips::{TipChange, compare, watched};
 use crate::store::{Queued, Store, StoreError};
+use crate::tell;
 use crate::wake::Wake;
 use crate::worker::call::{Call, CallError, remote};
 use crate::worker::protocol::{AskedRef, FetchAnswer, FetchTask, Refs, RefsTask};
@@ -174,7 +174,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
     let builds = !first || project.source.build_on_first_poll;
     let queued = record(store, project, &changes, fetched.as_ref(), found.head.as_ref(), builds)?;
     for request in &queued {
-        tell_queued(name, request, "new commits");
+        tell::queued(name, request, "new commits");
     }
     if !queued.is_empty() {
         Wake::Build.up_or_warn(place);

@@ -27,6 +27,9 @@ pub use source::SourceRow;
 /// How long a writer waits for another one before it gives up.
 const BUSY: Duration = Duration::from_secs(20);
 
+/// How long to wait for room on a full disk before it is tried again.
+const NO_ROOM: Duration = Duration::from_secs(1);
+
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -60,6 +63,13 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl StoreError {
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        matches!(self, StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
 }
 
 /// Shorthand within the store.
@@ -125,6 +135,24 @@ impl Store {
         let done = work(&tx)?;
         tx.0.commit().map_err(StoreError::from)?;
         Ok(done)
+    }
+
+    /// The same, for one who has nothing better to do than to wait for room on a full disk: a build's supervisor. It
+    /// says so, and tries again until there is some.
+    pub fn write_patiently<T>(&mut self, mut work: impl FnMut(&Tx<'_>) -> Result<T>) -> Result<T> {
+        let mut told = false;
+        loop {
+            match self.write(&mut work) {
+                Err(error) if error.is_full() => {
+                    if !told {
+                        tracing::warn!("{error}; trying again until there is room");
+                        told = true;
+                    }
+                    std::thread::sleep(NO_ROOM);
+                }
+                other => return other,
+            }
+        }
     }
 
     /// A number that changes whenever another connection has committed: the cheap way to wait for news.

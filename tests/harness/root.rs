@@ -27,6 +27,7 @@ const PACKAGES: &[&str] = &[
     "sqlite3",
     "man-db",
     "zstd",
+    "dma",
     "libssl3",
 ];
 

@@ -1,6 +1,6 @@
 //! A person's `ci-poll`: have it looked at now, and wait for what came of it.
 
-use crate::build::person::WishError;
+use super::WishError;
 use crate::intake::{Answer, Ask, ask};
 use crate::model::{Place, ProjectName};
 use crate::store::{SourceRow, Store, StoreError};

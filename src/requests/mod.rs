@@ -1,14 +1,16 @@
-//! Taking requests: `ci-request.service` on `/run/ci/request.sock`. What is answered with an id is in the store.
+//! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
+
+mod deploy;
 
 use crate::config::{LoadError, Project, load_project};
-use crate::deploy::take::{NotTaken, take_deploy, take_rollback};
 use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
-use crate::journal::{self, Event, Priority, Subject};
 use crate::model::unit::Trust;
 use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, Stop, Target};
-use crate::store::{Queued, Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
+use crate::tell;
 use crate::wake::Wake;
+use deploy::{NotTaken, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -114,7 +116,7 @@ impl Taker<'_> {
                 tx.queue(new, now)
             })
             .map_err(|e: StoreError| store_trouble(&e))?;
-        tell_queued(&ask.project, &queued, &origin.describe());
+        tell::queued(&ask.project, &queued, &origin.describe());
         Wake::Build.up_or_warn(self.place);
         Ok(Answer::Queued { request: queued.id() })
     }
@@ -186,29 +188,4 @@ impl Taker<'_> {
 pub(crate) fn short(reason: &str) -> String {
     let line: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line[..line.floor_char_boundary(REASON_MAX)].trim().to_owned()
-}
-
-/// Tells of a request that has been queued.
-pub(crate) fn tell_queued(project: &ProjectName, queued: &Queued, why: &str) {
-    match queued {
-        Queued::Already(_) => {}
-        Queued::New(id, replaced) => {
-            let subject = Subject::project(project).request(*id);
-            journal::emit(
-                Event::RequestQueued,
-                &subject,
-                Priority::Notice,
-                &format!("a build of {project} is queued: {why}"),
-            );
-            for old in replaced {
-                let text = format!("request {old} is replaced by the newer request {id}");
-                journal::emit(
-                    Event::RequestReplaced,
-                    &Subject::project(project).request(*old),
-                    Priority::Notice,
-                    &text,
-                );
-            }
-        }
-    }
 }

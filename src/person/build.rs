@@ -1,0 +1,119 @@
+//! Asking for a build, and for its end.
+
+use super::WishError;
+use crate::intake::{Answer, Ask, BuildAsk, What, ask};
+use crate::model::{BuildId, BuildNumber, BuildSpec, CommitId, Place, ProjectName, RefName, RequestId, Verdict};
+use crate::store::Store;
+use std::io::Write;
+
+/// What `ci-build PROJECT` came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wished {
+    /// It is queued.
+    Queued(RequestId),
+    /// The tip is built, or being built, already.
+    Built(BuildId, Option<Verdict>),
+}
+
+/// The wish for a build.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Whose.
+    pub project: ProjectName,
+    /// Of which branch; none is the remote's HEAD.
+    pub branch: Option<RefName>,
+    /// A revision instead.
+    pub revision: Option<String>,
+    /// Now, and first in the queue.
+    pub force: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A token that nobody else chooses: the kernel makes it.
+fn token() -> Result<String, std::io::Error> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned())
+}
+
+/// Asks for a build.
+pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
+    let what = match (&wish.revision, wish.force) {
+        (Some(revision), _) => What::Revision { revision: revision.clone() },
+        (None, true) => What::Force,
+        (None, false) => match seen_tip(place, wish)? {
+            Ok(commit) => What::Seen { commit },
+            Err(wished) => return Ok(wished),
+        },
+    };
+    let question = Ask::Build(BuildAsk {
+        project: wish.project.clone(),
+        reference: wish.branch.clone(),
+        what,
+        reason: wish.reason.clone(),
+        token: token()?,
+    });
+    match ask(place, &question)? {
+        Answer::Queued { request } => Ok(Wished::Queued(request)),
+        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
+            Err(WishError::of(answer))
+        }
+    }
+}
+
+/// Has the repository looked at, and says its tip; or that there is nothing to ask for.
+fn seen_tip(place: &Place, wish: &Wish) -> Result<Result<CommitId, Wished>, WishError> {
+    super::poll::look(place, std::slice::from_ref(&wish.project))?;
+    let store = Store::open_read_only(place)?;
+    let read = store.read();
+    let source = read.source(&wish.project)?;
+    if let Some((trouble, _)) = source.as_ref().and_then(|s| s.trouble.clone()) {
+        return Err(WishError::NoTip { project: wish.project.clone(), trouble });
+    }
+    let reference = wish.branch.clone().or_else(|| source.and_then(|s| s.head));
+    let Some(reference) = reference else {
+        let trouble = "the repository is empty".to_owned();
+        return Err(WishError::NoTip { project: wish.project.clone(), trouble });
+    };
+    let waiting = read
+        .waiting()?
+        .into_iter()
+        .find(|request| request.ask.project == wish.project && request.ask.reference.as_ref() == Some(&reference));
+    if let Some(request) = waiting {
+        return Ok(Err(Wished::Queued(request.id)));
+    }
+    let Some(commit) = read.tips(&wish.project)?.remove(&reference) else {
+        return Err(WishError::NotWatched { project: wish.project.clone(), branch: reference.short().to_owned() });
+    };
+    Ok(match read.built_already(&wish.project, &commit)? {
+        Some(build) => Err(Wished::Built(build.id.clone(), build.state.verdict())),
+        None => Ok(commit),
+    })
+}
+
+/// Asks for a build, or a whole project, to be stopped.
+pub(super) fn stop(
+    place: &Place,
+    project: &ProjectName,
+    number: Option<BuildNumber>,
+    reason: Option<String>,
+) -> Result<(Vec<BuildId>, Vec<RequestId>), WishError> {
+    match ask(place, &Ask::Stop { project: project.clone(), number, reason })? {
+        Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
+        answer @ (Answer::Refused { .. } | Answer::Queued { .. } | Answer::Looking | Answer::Deploying { .. }) => {
+            Err(WishError::of(answer))
+        }
+    }
+}
+
+/// Stops, and says what will stop.
+pub fn stop_and_tell(place: &Place, spec: &BuildSpec, reason: Option<String>) -> Result<(), WishError> {
+    let (builds, dropped) = stop(place, &spec.project, spec.number, reason)?;
+    let mut out = anstream::stdout();
+    for build in builds {
+        writeln!(out, "{build} is being stopped")?;
+    }
+    for request in dropped {
+        writeln!(out, "request {request} is taken out of the queue")?;
+    }
+    Ok(())
+}
