@@ -98,9 +98,11 @@ lint: ## formatting, clippy
 check: ## everything, on booted machines; as root; installs what is missing. SUITE=bookworm|trixie|all
 	@tests/check
 
+# The shell and cargo leave Ctrl-C to the demonstration, which takes its machine down.
 demo: ## the whole way on a throw-away machine, as root; KEEP=1 leaves it up
 	@tests/setup demo
-	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --test demo
+	@built=$$(tests/release); $(CARGO) test --quiet --locked --test demo --no-run; \
+		trap '' INT; UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --test demo
 
 bench: ## the promises that are ratios, on a booted machine, as root
 	@tests/setup

@@ -1,9 +1,11 @@
 //! The end of a build: one transaction with the verdict and all that follows from it, then the wakes.
 
+use crate::config::project::OnFailure;
 use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{Build, CommitId, Place, StepRow, StepState, Verdict};
+use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
 use crate::store::{NewDeploy, NewMessage, Standing, Store, StoreError, Tx};
 use crate::tell;
@@ -20,8 +22,8 @@ pub(super) struct End<'a> {
     pub(super) site: &'a Site,
 }
 
-/// One line that says why a build is not green: the first step that spoilt it.
-pub(super) fn summary(build: &Build, worst: Verdict, steps: &[StepRow]) -> String {
+/// One line that says why a build is not green: the first step that contributed its verdict.
+pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailure)]) -> String {
     if worst.is_green() {
         return String::new();
     }
@@ -29,8 +31,8 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[StepRow]) -> Strin
         let why = stop.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
         return format!("stopped by {}{why}", stop.by);
     }
-    let spoilt = steps.iter().find_map(|step| match &step.state {
-        StepState::Finished { verdict, outcome, .. } if *verdict >= Verdict::Failure => {
+    let spoilt = steps.iter().find_map(|(step, on_failure)| match &step.state {
+        StepState::Finished { verdict, outcome, .. } if contribution(*verdict, *on_failure) == worst => {
             Some(format!("{}: {outcome}", step.name))
         }
         StepState::Finished { .. } | StepState::Pending | StepState::Running { .. } => None,

@@ -163,6 +163,10 @@ impl Supervisor<'_> {
         let head = (resolve == Resolve::Head).then(|| resolved.name.clone()).flatten();
         self.store.write_patiently(|tx| {
             tx.pin(&id, name.as_ref(), &commit, &changes)?;
+            // A poll that finds the same tip afterwards finds nothing new.
+            if let (Target::Tip, Some(watched)) = (&build.target, name.as_ref().filter(|n| known.contains_key(n))) {
+                tx.set_tip(&id.project, watched, &commit, now)?;
+            }
             match &head {
                 Some(head) => tx.set_head(&id.project, head, now),
                 None => Ok(()),

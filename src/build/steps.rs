@@ -60,7 +60,7 @@ impl Supervisor<'_> {
         Ok(Some(progress.after(verdict, on_failure)))
     }
 
-    fn spec(&self, index: StepIndex) -> Result<Option<StepSpec>, SuperviseError> {
+    pub(super) fn spec(&self, index: StepIndex) -> Result<Option<StepSpec>, SuperviseError> {
         let text = self.store.read().step_spec(&self.id, index)?;
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(|e| SuperviseError::Spec(index, e))
     }

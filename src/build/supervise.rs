@@ -241,7 +241,11 @@ impl Supervisor<'_> {
 
     fn end(&mut self, progress: Progress) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
-        let steps = self.store.read().steps(&self.id)?;
+        let mut steps = Vec::new();
+        for step in self.store.read().steps(&self.id)? {
+            let on_failure = self.spec(step.index)?.map_or(OnFailure::Halt, |spec| spec.on_failure);
+            steps.push((step, on_failure));
+        }
         let summary = finish::summary(&build, progress.worst, &steps);
         let end = End {
             build: &build,

@@ -45,6 +45,10 @@ events! {
     RolledBack = "c985d5cbf11342d6b45c3c53811d7e97",
     /// A deploy failed and the release before it does not run either.
     DeployFailedDown = "6793d2af00584232839998295cab3196",
+    /// A deploy failed before anything was switched; what was live still is.
+    DeployFailed = "f08c9385faf4444f98603f8a838f5095",
+    /// A deploy was not begun: a newer build is live.
+    DeploySkipped = "f1f1e369ae2d4551a8b990b154baa73a",
     /// A configuration file cannot be used.
     ConfigBroken = "d7e85bc5112d4186a3f760780be1b0ec",
     /// A mail could not be handed to the mail system.

@@ -141,7 +141,7 @@ impl Launcher {
 
     /// SIGTERM, the unit's own `TimeoutStopUSec`, SIGKILL, to all of it; then the name is free.
     fn stop_and_let_go(&self, unit: &str) -> Result<(), Refusal> {
-        match self.bus.run_job(Verb::Stop, unit, SERVICE) {
+        match self.bus.run_job(Verb::StopAtOnce, unit, SERVICE) {
             Ok(_) => self.bus.reset_failed(unit).map_err(failed),
             Err(JobError::NoSuchUnit { .. }) => Ok(()),
             Err(error) => Err(failed(error)),
@@ -170,6 +170,11 @@ impl Launcher {
             let message =
                 format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
             return Err(refused(message));
+        }
+        match action {
+            // The release before may have used up the unit's start limit; this one has not.
+            ServiceAction::Restart => self.bus.reset_failed(unit).map_err(failed)?,
+            ServiceAction::Reload => {}
         }
         self.job(verb, unit, SERVICE, &format!("{key} of {unit} failed"))
     }

@@ -7,7 +7,7 @@ use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, unit};
 use crate::order::Work;
-use crate::systemd::{CollectMode, KillMode, Property, ServiceType, Transient};
+use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -165,6 +165,8 @@ fn mail(place: &Place, project: &Project) -> Vec<Property> {
         [place.credentials(), place.store(), place.builds(), place.wakes()].map(|path| format!("-{}", text(&path)));
     vec![
         Property::user("ci-mail"),
+        // exim and dma say "done" when a mail is queued, and go on to deliver it in a child.
+        Property::exit_type(ExitType::Cgroup),
         Property::slice(&unit::project_slice(&project.name)),
         Property::private_tmp(true),
         Property::protect_proc(crate::systemd::ProtectProc::Invisible),

@@ -1,6 +1,6 @@
 //! A deploy: one release made live on one target, or taken back.
 
-use super::id::{BuildNumber, CommitId, DeployId};
+use super::id::{BuildId, BuildNumber, CommitId, DeployId};
 use super::name::ProjectName;
 use super::release::ReleaseName;
 use jiff::Timestamp;
@@ -22,6 +22,17 @@ pub enum DeployOrigin {
         /// The user's name.
         name: String,
     },
+}
+
+impl DeployOrigin {
+    /// Who or what made it happen, for `revisions.log`, the journal and people.
+    pub fn describe(&self) -> String {
+        match self {
+            DeployOrigin::Green => "green build".to_owned(),
+            DeployOrigin::Person { name } => format!("asked for by {name}"),
+            DeployOrigin::Rollback { name } => format!("rolled back by {name}"),
+        }
+    }
 }
 
 /// One deploy in the store.
@@ -51,6 +62,11 @@ impl Deploy {
     /// The folder it makes or made.
     pub fn release(&self) -> ReleaseName {
         ReleaseName::new(self.number, &self.commit)
+    }
+
+    /// The build that it makes live.
+    pub fn build(&self) -> BuildId {
+        BuildId { project: self.project.clone(), number: self.number }
     }
 }
 

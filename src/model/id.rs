@@ -123,6 +123,16 @@ pub struct CommitId(String);
 pub struct CommitIdError(String);
 
 impl CommitId {
+    /// git's name for no commit, forty zeros: what a folder was made from that was there before unitci.
+    pub fn none() -> CommitId {
+        CommitId("0".repeat(40))
+    }
+
+    /// Whether it names a commit.
+    pub fn is_known(&self) -> bool {
+        self.0.bytes().any(|digit| digit != b'0')
+    }
+
     /// All of it.
     pub fn as_str(&self) -> &str {
         &self.0

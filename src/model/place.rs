@@ -1,6 +1,6 @@
 //! Where everything is: the scope, the bus and the folders, as values from the first day.
 
-use super::id::{BuildId, StepIndex};
+use super::id::{BuildId, DeployId, StepIndex};
 use super::name::ProjectName;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,10 @@ impl Place {
     /// A step's log without its endings: `/var/lib/ci/builds/gkp/42/2`
     pub fn step_log(&self, build: &BuildId, step: StepIndex) -> PathBuf {
         self.build(build).join(step.to_string())
+    }
+    /// A deploy's log without its endings, with those of the build: `/var/lib/ci/builds/gkp/42/deploy-7`
+    pub fn deploy_log(&self, build: &BuildId, deploy: DeployId) -> PathBuf {
+        self.build(build).join(format!("deploy-{deploy}"))
     }
     /// `/var/lib/ci/git/gkp.git`, written by the project's git user alone.
     pub fn mirror(&self, project: &ProjectName) -> PathBuf {

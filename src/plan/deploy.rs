@@ -1,7 +1,7 @@
-//! Which builds go live, in which order, and what is kept.
+//! Which builds go live, in which order, what a failure leads to, and what is kept.
 
-use crate::config::project;
-use crate::model::{Build, BuildNumber, CommitId, RefName, ReleaseName, Target, Trust, Verdict};
+use crate::config::project::{self, Health};
+use crate::model::{Build, BuildNumber, CommitId, Phase, RefName, ReleaseName, Target, Trust, Verdict};
 use std::collections::BTreeSet;
 
 /// Why a finished build does not deploy by itself.
@@ -61,16 +61,105 @@ pub fn rollback_target<'a>(
     good.into_iter().filter(|release| *release < from).max()
 }
 
-/// The releases to remove so that `keep` stay. The live one and the newest good one stay whatever their age.
+/// The phase that follows when one has gone well; nothing after the last, and undoing is not on that way.
+pub fn next(phase: Phase) -> Option<Phase> {
+    match phase {
+        Phase::Prepare => Some(Phase::Migrate),
+        Phase::Migrate => Some(Phase::Switch),
+        Phase::Switch => Some(Phase::Services),
+        Phase::Services => Some(Phase::Checks),
+        Phase::Checks => Some(Phase::Finish),
+        Phase::Finish | Phase::Undo => None,
+    }
+}
+
+/// Where `current` points when a phase has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// Where it did before.
+    AsBefore,
+    /// To the new release.
+    Moved,
+    /// Only a look at it tells.
+    Either,
+}
+
+/// Where `current` points when `phase` has failed.
+pub fn link_after(phase: Phase) -> Link {
+    match phase {
+        Phase::Prepare | Phase::Migrate => Link::AsBefore,
+        Phase::Switch => Link::Either,
+        Phase::Services | Phase::Checks | Phase::Finish | Phase::Undo => Link::Moved,
+    }
+}
+
+/// The release to return to should the new one fail: what `current` names, or if that is bad or the new one itself
+/// (somebody deploys again what is live) the newest good one.
+pub fn way_back(
+    current: Option<&ReleaseName>,
+    new: &ReleaseName,
+    good: &[ReleaseName],
+    bad: &[ReleaseName],
+) -> Option<ReleaseName> {
+    let usable = current.filter(|current| *current != new && !bad.contains(current));
+    usable.or_else(|| good.iter().filter(|release| *release != new).max()).cloned()
+}
+
+/// Whether a unit runs, as systemd tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// It is up.
+    Up,
+    /// It is not, and this is what it is instead.
+    Down(String),
+}
+
+/// A unit at one moment after it was restarted or reloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulse {
+    /// Whether it runs.
+    pub running: Running,
+    /// Its main process, if it has one.
+    pub main_pid: Option<u32>,
+    /// How often systemd has started it again by itself.
+    pub restarts: u32,
+}
+
+/// Whether a unit has stayed up since `before`; the error says what it did instead.
+pub fn steady(before: &Pulse, now: &Pulse) -> Result<(), String> {
+    match &now.running {
+        Running::Down(how) => Err(format!("did not stay up: {how}")),
+        Running::Up if now.restarts != before.restarts => Err("died and was started again".to_owned()),
+        Running::Up if now.main_pid != before.main_pid => Err("was restarted meanwhile".to_owned()),
+        Running::Up => Ok(()),
+    }
+}
+
+/// The health check of one release: `%{commit}` and `%{build}` replaced. Of a release whose commit nobody knows only
+/// the answer's status is looked at.
+pub fn health_of(health: &Health, build: BuildNumber, commit: Option<&CommitId>) -> Health {
+    let contains = health.contains.as_ref().and_then(|text| {
+        let text = text.replace("%{build}", &build.to_string());
+        match commit {
+            Some(commit) => Some(text.replace("%{commit}", commit.as_str())),
+            None => (!text.contains("%{commit}")).then_some(text),
+        }
+    });
+    Health { contains, ..health.clone() }
+}
+
+/// The releases to remove so that `keep` stay. The live one and the newest good one stay whatever their age. What was
+/// there before unitci (number 0) is the administrator's to remove, and does not count.
 pub fn expired(
     all: &[ReleaseName],
     live: Option<&ReleaseName>,
     last_good: Option<&ReleaseName>,
     keep: u32,
 ) -> Vec<ReleaseName> {
-    let mut newest: Vec<&ReleaseName> = all.iter().collect();
+    let mut newest: Vec<&ReleaseName> = all.iter().filter(|release| release.number() != BuildNumber(0)).collect();
     newest.sort_by(|a, b| b.cmp(a));
     let mut stay: BTreeSet<&ReleaseName> = live.into_iter().chain(last_good).collect();
+    stay.retain(|release| release.number() != BuildNumber(0));
     for release in &newest {
         if stay.len() >= keep as usize {
             break;
@@ -83,6 +172,10 @@ pub fn expired(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{BuildState, Origin, RequestId};
+    use jiff::Timestamp;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
 
     fn names(texts: &[&str]) -> Vec<ReleaseName> {
         texts.iter().map(|t| format!("{t}-aaaaaaa").parse().unwrap()).collect()
@@ -109,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_kept() {
-        let all = names(&["1", "2", "3", "10", "9"]);
+        let all = names(&["1", "2", "0", "3", "10", "9"]);
         let name = |n: &str| names(&[n])[0].clone();
         let table = [
             (None, None, 5, vec![]),
@@ -117,10 +210,172 @@ mod tests {
             (Some("1"), None, 2, vec!["9", "3", "2"]),
             (Some("10"), Some("1"), 2, vec!["9", "3", "2"]),
             (Some("10"), Some("9"), 3, vec!["2", "1"]),
+            (Some("10"), Some("0"), 2, vec!["3", "2", "1"]),
         ];
         for (live, good, keep, gone) in table {
             let (live, good) = (live.map(name), good.map(name));
             assert_eq!(expired(&all, live.as_ref(), good.as_ref(), keep), names(&gone), "{live:?} {good:?} {keep}");
+        }
+    }
+
+    fn commit(digit: char) -> CommitId {
+        digit.to_string().repeat(40).parse().unwrap()
+    }
+
+    fn target(branch: Option<&str>) -> project::Deploy {
+        project::Deploy {
+            branch: branch.map(|name| RefName::of_branch(name).unwrap()),
+            root: "/srv/gkp".into(),
+            user: "gkp".to_owned(),
+            site: None,
+            keep_releases: 5,
+            shared: Vec::new(),
+            env: BTreeMap::new(),
+            prepare: Vec::new(),
+            migrate: Vec::new(),
+            finish: Vec::new(),
+            timeout: Duration::from_secs(600),
+            restart: Vec::new(),
+            reload: Vec::new(),
+            settle: Duration::from_secs(2),
+            health: None,
+        }
+    }
+
+    fn green(branch: &str) -> Build {
+        let time = Timestamp::UNIX_EPOCH;
+        Build {
+            id: "gkp:7".parse().unwrap(),
+            request: RequestId(1),
+            reference: Some(RefName::of_branch(branch).unwrap()),
+            target: Target::Tip,
+            commit: Some(commit('a')),
+            trust: Trust::Inside,
+            origin: Origin::Poll,
+            reason: None,
+            changes: Vec::new(),
+            queued: time,
+            created: time,
+            state: BuildState::Starting,
+            stop: None,
+        }
+    }
+
+    #[test]
+    fn only_a_green_build_of_the_deploy_branch_goes_live_by_itself() {
+        let head = RefName::of_branch("main").unwrap();
+        let by_head = target(None);
+        let by_name = target(Some("stable"));
+        let ok = Ok(commit('a'));
+        let left = [commit('a')];
+        let revision = |mut build: Build| {
+            build.target = Target::Revision { revision: "v1".to_owned() };
+            build
+        };
+        let pinned = |mut build: Build| {
+            build.target = Target::Commit { commit: commit('a') };
+            build
+        };
+        let outside = |mut build: Build| {
+            build.trust = Trust::Outside;
+            build
+        };
+        let bare = |mut build: Build| {
+            build.reference = None;
+            build
+        };
+        use Verdict::{Cancelled, Exception, Failure, Skipped, Success, Warnings};
+        let table: [(Build, Verdict, Option<&project::Deploy>, Option<&RefName>, &[CommitId], _); 16] = [
+            (green("main"), Success, Some(&by_head), Some(&head), &[], ok.clone()),
+            (green("main"), Warnings, Some(&by_head), Some(&head), &[], ok.clone()),
+            (pinned(green("main")), Success, Some(&by_head), Some(&head), &[], ok.clone()),
+            (green("stable"), Success, Some(&by_name), Some(&head), &[], ok),
+            (green("main"), Failure, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Exception, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Cancelled, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Skipped, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Success, None, Some(&head), &[], Err(Stays::NoTarget)),
+            (green("main"), Success, Some(&by_name), Some(&head), &[], Err(Stays::OtherRef)),
+            (green("dev"), Success, Some(&by_head), Some(&head), &[], Err(Stays::OtherRef)),
+            (green("main"), Success, Some(&by_head), None, &[], Err(Stays::OtherRef)),
+            (bare(green("main")), Success, Some(&by_head), None, &[], Err(Stays::OtherRef)),
+            (outside(green("main")), Success, Some(&by_head), Some(&head), &[], Err(Stays::Outside)),
+            (revision(green("main")), Success, Some(&by_head), Some(&head), &[], Err(Stays::Revision)),
+            (green("main"), Success, Some(&by_head), Some(&head), &left, Err(Stays::RolledBackFrom)),
+        ];
+        for (at, (build, verdict, target, head, left, expected)) in table.into_iter().enumerate() {
+            assert_eq!(goes_live(&build, verdict, target, head, left), expected, "row {at}");
+        }
+    }
+
+    #[test]
+    fn the_phases_follow_each_other_and_each_knows_where_the_link_is() {
+        let mut way = vec![Phase::Prepare];
+        while let Some(phase) = next(way[way.len() - 1]) {
+            way.push(phase);
+        }
+        assert_eq!(way, Phase::ALL[..6]);
+        let links: Vec<Link> = Phase::ALL.into_iter().map(link_after).collect();
+        use Link::{AsBefore, Either, Moved};
+        assert_eq!(links, [AsBefore, AsBefore, Either, Moved, Moved, Moved, Moved]);
+    }
+
+    #[test]
+    fn the_way_back_is_what_was_live_unless_that_is_bad_or_the_new_one() {
+        let all = names(&["5", "6", "7", "8"]);
+        let (good, bad) = (&all[..2], &all[2..3]);
+        let (six, seven, eight) = (&all[1], &all[2], &all[3]);
+        for (current, new, good, back) in [
+            (None, eight, &[][..], None),
+            (None, eight, good, Some(six)),
+            (Some(six), eight, good, Some(six)),
+            (Some(seven), eight, good, Some(six)),
+            (Some(seven), eight, &[][..], None),
+            (Some(six), six, good, Some(&all[0])),
+            (Some(six), six, &good[1..], None),
+            // Never proven here, but it is what runs.
+            (Some(eight), six, &[][..], Some(eight)),
+        ] {
+            assert_eq!(way_back(current, new, good, bad).as_ref(), back, "{current:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn a_unit_is_steady_while_the_same_process_runs() {
+        let pulse = |running, main_pid, restarts| Pulse { running, main_pid, restarts };
+        let up = |pid, restarts| pulse(Running::Up, pid, restarts);
+        let before = up(Some(10), 0);
+        for (now, trouble) in [
+            (up(Some(10), 0), None),
+            (up(Some(11), 1), Some("died and was started again")),
+            (up(Some(11), 0), Some("was restarted meanwhile")),
+            (pulse(Running::Down("failed".to_owned()), None, 0), Some("did not stay up: failed")),
+        ] {
+            assert_eq!(steady(&before, &now).err().as_deref(), trouble, "{now:?}");
+        }
+        // A socket or a target has no process.
+        assert_eq!(steady(&up(None, 0), &up(None, 0)), Ok(()));
+    }
+
+    #[test]
+    fn a_health_check_names_the_release_that_it_checks() {
+        let health = |contains: Option<&str>| Health {
+            url: "http://127.0.0.1/".to_owned(),
+            status: 200,
+            contains: contains.map(str::to_owned),
+            attempts: 3,
+            timeout: Duration::from_secs(5),
+            interval: Duration::from_secs(5),
+        };
+        let (known, sha) = (commit('a'), "a".repeat(40));
+        for (text, commit, expected) in [
+            (None, Some(&known), None),
+            (Some("ok"), None, Some("ok".to_owned())),
+            (Some("b%{build}"), None, Some("b7".to_owned())),
+            (Some("%{commit} %{build}"), Some(&known), Some(format!("{sha} 7"))),
+            (Some("%{commit}"), None, None),
+        ] {
+            assert_eq!(health_of(&health(text), BuildNumber(7), commit).contains, expected, "{text:?}");
         }
     }
 }

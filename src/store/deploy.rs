@@ -38,7 +38,16 @@ pub enum Standing {
 }
 
 impl Standing {
-    fn as_str(self) -> &'static str {
+    /// Whether it has been live and well: it is whole, and its `prepare` and `migrate` have run.
+    pub fn was_well(self) -> bool {
+        match self {
+            Standing::Good | Standing::Left => true,
+            Standing::Made | Standing::Bad => false,
+        }
+    }
+
+    /// The word for it in store, JSON and text.
+    pub fn as_str(self) -> &'static str {
         match self {
             Standing::Made => "made",
             Standing::Good => "good",
@@ -117,6 +126,17 @@ impl Read<'_> {
         one(self.0, "SELECT * FROM deploy WHERE id = ?1", [id.0], deploy)
     }
 
+    /// Why a deploy is being undone, or what its end was.
+    pub fn deploy_summary(&self, id: DeployId) -> Result<Option<String>> {
+        Ok(one(self.0, "SELECT summary FROM deploy WHERE id = ?1", [id.0], |row| row.get("summary"))?.flatten())
+    }
+
+    /// A release that still has a folder.
+    pub fn release(&self, project: &ProjectName, name: &ReleaseName) -> Result<Option<ReleaseRow>> {
+        let sql = "SELECT * FROM release WHERE project = ?1 AND name = ?2";
+        one(self.0, sql, params![project.as_str(), name.to_string()], release)
+    }
+
     /// A project's deploys that are not over, in their order: the running one first, then by id.
     pub fn unfinished_deploys(&self, project: &ProjectName) -> Result<Vec<Deploy>> {
         let sql = "SELECT * FROM deploy WHERE project = ?1 AND state <> 'finished' ORDER BY state, id";
@@ -185,6 +205,14 @@ impl Tx<'_> {
     pub fn deploy_previous(&self, id: DeployId, previous: &ReleaseName) -> Result<()> {
         let sql = "UPDATE deploy SET previous = coalesce(previous, ?2) WHERE id = ?1";
         self.0.execute(sql, params![id.0, previous.to_string()])?;
+        Ok(())
+    }
+
+    /// A deploy has failed after the switch and is to be undone; why is kept, the first reason for good.
+    pub fn deploy_undo(&self, id: DeployId, why: &str) -> Result<()> {
+        let sql = "UPDATE deploy SET phase = 'undo', summary = coalesce(summary, ?2)
+                   WHERE id = ?1 AND state = 'running'";
+        self.0.execute(sql, params![id.0, why])?;
         Ok(())
     }
 

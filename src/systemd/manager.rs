@@ -17,6 +17,9 @@ pub enum Verb {
     Start,
     /// Stop it, unless it is stopped.
     Stop,
+    /// Stop it without waiting for the jobs of units that it is ordered with. A step is ordered before its supervisor,
+    /// so that it stops after it at shutdown; a supervisor that is being stopped itself could else never stop its step.
+    StopAtOnce,
     /// Stop it if it runs, and start it.
     Restart,
     /// Have it read its configuration again; `JobResult::Invalid` or a refusal if it cannot.
@@ -27,16 +30,24 @@ impl Verb {
     fn method(self) -> &'static str {
         match self {
             Verb::Start => "StartUnit",
-            Verb::Stop => "StopUnit",
+            Verb::Stop | Verb::StopAtOnce => "StopUnit",
             Verb::Restart => "RestartUnit",
             Verb::Reload => "ReloadUnit",
+        }
+    }
+
+    /// The mode of its job (systemctl(1), `--job-mode=`).
+    fn mode(self) -> &'static str {
+        match self {
+            Verb::Start | Verb::Stop | Verb::Restart | Verb::Reload => "replace",
+            Verb::StopAtOnce => "ignore-dependencies",
         }
     }
 
     /// A second stop finds the unit stopped; what a second start finds may have run and ended already.
     fn again(self) -> Again {
         match self {
-            Verb::Stop => Again::Harmless,
+            Verb::Stop | Verb::StopAtOnce => Again::Harmless,
             Verb::Start | Verb::Restart | Verb::Reload => Again::Counts,
         }
     }
@@ -111,7 +122,7 @@ impl Bus {
     }
 
     fn enqueue(&self, verb: Verb, unit: &str) -> Result<OwnedObjectPath, JobError> {
-        match self.call_manager(verb.method(), &(unit, "replace"), verb.again()) {
+        match self.call_manager(verb.method(), &(unit, verb.mode()), verb.again()) {
             Ok(reply) => Ok(body_of(&reply, verb.method())?),
             Err(error) if error.is_refusal(NO_SUCH_UNIT) => Err(JobError::NoSuchUnit { unit: unit.to_owned() }),
             Err(error) => Err(error.into()),

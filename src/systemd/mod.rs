@@ -28,7 +28,7 @@ pub use exit::Exit;
 pub use job::{JobError, JobKind, JobResult};
 pub use manager::{ListedUnit, SystemState, Verb, Whom};
 pub use notify::{Notifier, NotifyError};
-pub use property::{CollectMode, KillMode, OomPolicy, Output, Property, ServiceType};
+pub use property::{CollectMode, ExitType, KillMode, OomPolicy, Output, Property, ServiceType};
 pub use sandbox::{Capability, KeyringMode, Namespaces, ProtectHome, ProtectProc, ProtectSystem};
 pub use transient::{StartError, Transient};
 pub use unit::{ActiveState, LoadState, ServiceResult, SubState, UnitState};

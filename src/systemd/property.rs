@@ -58,6 +58,16 @@ choices! {
 }
 
 choices! {
+    /// `ExitType=`: when a service is over.
+    ExitType {
+        /// With its main process; what it left behind is stopped.
+        Main = "main",
+        /// With the last of its processes.
+        Cgroup = "cgroup",
+    }
+}
+
+choices! {
     /// `KillMode=`
     KillMode {
         /// SIGTERM, and then SIGKILL, to all processes of the unit.
@@ -145,6 +155,8 @@ properties! {
     service_type(kind: ServiceType) = "Type" kind;
     /// `ExecStart=:…`: a program by its absolute path, and its arguments, none of them expanded.
     exec_start(program: &str, arguments: &[String]) = "ExecStartEx" command(program, arguments);
+    /// `ExitType=`
+    exit_type(kind: ExitType) = "ExitType" kind;
     /// `RemainAfterExit=`
     remain_after_exit(on: bool) = "RemainAfterExit" on;
     /// `RuntimeMaxSec=`

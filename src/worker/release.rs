@@ -85,7 +85,11 @@ pub(super) fn switch(task: &ReleaseSwitchTask) -> Result<ReleaseSwitchAnswer, Fa
     root.rename(made, &root, link)?;
     root.sync()?;
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-    root.append(OsStr::new(LOG), &format!("{time} {} {} {}\n", task.name, task.build, task.who))?;
+    let line = format!("{time} {} {} {}\n", task.name, task.build, task.who);
+    if let Err(error) = root.append(OsStr::new(LOG), &line) {
+        // The release is current: to call that a failure would undo what is well.
+        eprintln!("{error}; the switch is not in {LOG}");
+    }
     Ok(ReleaseSwitchAnswer { previous })
 }
 

@@ -4,6 +4,7 @@ use crate::harness::{Forward, Machine, Suite, install_into};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::stage::{Stage, Who};
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// This folder, which the machine sees at `INSIDE`.
@@ -68,6 +69,13 @@ pub(crate) fn set_up(interrupt: Interrupt) -> Result<(Stage, Doors), Interrupted
          web server: nginx on port 8080, before the shop's gunicorn, which has nothing to run yet",
     );
     Ok((stage, doors))
+}
+
+/// Whether a program of the host gets the page.
+pub(crate) fn answers_the_host(address: &str) -> bool {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--output", "/dev/null", address]);
+    curl.status().expect("to run curl").success()
 }
 
 fn timed(stage: &mut Stage, what: &'static str, work: impl FnOnce(&Stage)) -> Duration {

@@ -4,5 +4,10 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod builds;
+mod deploy;
 mod harness_works;
 mod installation;
+mod polling;
+mod stopping;
+mod story;

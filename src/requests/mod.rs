@@ -1,13 +1,16 @@
-//! Taking requests: `ci-request.service` on `/run/ci/request.sock`. What is answered with an id is in the store.
+//! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
+
+mod deploy;
 
 use crate::config::{LoadError, Project, load_project};
 use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
 use crate::model::unit::Trust;
-use crate::model::{BuildId, BuildNumber, NewRequest, Origin, Place, ProjectName, Stop, Target};
-use crate::store::{Store, StoreError};
+use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, Stop, Target};
+use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
+use deploy::{NotTaken, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,9 +61,12 @@ impl Taker<'_> {
             Ask::Build(build) => self.build(build, peer),
             Ask::Stop { project, number, reason } => self.stop(&project, number, reason, peer),
             Ask::Poll { projects } => self.poll(&projects),
-            Ask::Deploy { .. } | Ask::Rollback { .. } => {
-                Err((Refusal::NoSuchThing, "deploys are not taken yet".to_owned()))
-            }
+            Ask::Deploy { project, number, reason } => self.deploy(&project, |tx, config, now| {
+                take_deploy(tx, config, number, reason.as_deref().map(short), &peer.name, now)
+            }),
+            Ask::Rollback { project, reason } => self.deploy(&project, |tx, config, now| {
+                take_rollback(tx, config, reason.as_deref().map(short), &peer.name, now)
+            }),
         };
         answer.unwrap_or_else(|(refusal, message)| Answer::Refused { refusal, message })
     }
@@ -152,6 +158,17 @@ impl Taker<'_> {
         }
         Wake::Build.up_or_warn(self.place);
         Ok(Answer::Stopping { builds, dropped })
+    }
+
+    fn deploy(
+        &self,
+        project: &ProjectName,
+        take: impl FnOnce(&Tx<'_>, &Project, Timestamp) -> Result<(DeployId, BuildNumber), NotTaken>,
+    ) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let (deploy, number) = self.store().write(|tx| take(tx, &config, Timestamp::now()))?;
+        Wake::Deploy.up_or_warn(self.place);
+        Ok(Answer::Deploying { deploy, number })
     }
 
     fn poll(&self, projects: &[ProjectName]) -> Result<Answer, No> {

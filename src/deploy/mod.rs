@@ -1,0 +1,29 @@
+//! The verb `ci-deploy`: making green builds live, one after the other, and back when they are not well; and a person's
+//! side of it.
+//!
+//! ```text
+//! wake ─▶ dispatch ─(ci-launch)▶ carry_out, in ci-deploy@P.service
+//!                                   └▶ run: prepare ─▶ migrate ─▶ switch ─▶ services ─▶ checks ─▶ finish
+//!                                        │ workers: target, health        │          └──────┴▶ undo
+//!                                        └ the project's own: command      └ service
+//! ```
+//!
+//! A phase is written before its work begins, and all work can be done again: whoever comes after a kill goes on from
+//! the row. SIGTERM ends a run between two pieces of work, and what was running is stopped; the row stays as it is.
+
+pub mod carry_out;
+pub mod check;
+mod command;
+pub mod dispatch;
+mod finish;
+pub mod follow;
+mod halt;
+pub mod list;
+mod log;
+pub mod person;
+mod run;
+mod service;
+mod target;
+mod undo;
+
+pub use halt::{CarryError, ConfigTrouble};

@@ -1,0 +1,135 @@
+//! The deploy target and the site, through workers: what is on them is the target's user's, and never touched by us.
+
+use super::halt::Halt;
+use super::log::to_journal;
+use super::run::Run;
+use crate::model::{BuildId, CommitId, Line, ReleaseName};
+use crate::order::{Order, Work};
+use crate::output::{Interest, Stop};
+use crate::plan::deploy::health_of;
+use crate::worker::call::{Call, CallError};
+use crate::worker::protocol::{
+    Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer,
+    ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask,
+};
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long making or removing releases may take.
+const FILES: Duration = Duration::from_secs(900);
+
+impl Run<'_> {
+    pub(super) fn look_at_target(&mut self) -> Result<ReleaseCheckAnswer, Halt> {
+        let task = ReleaseCheckTask { root: self.target.root.clone(), shared: self.target.shared.clone() };
+        self.call(Work::Release, task)
+    }
+
+    pub(super) fn make_release(&mut self) -> Result<(), Halt> {
+        let release = self.deploy.release();
+        if !self.deploy.commit.is_known() {
+            return self.say(&format!("release {release} was there before unitci"));
+        }
+        let task = ReleaseMakeTask {
+            root: self.target.root.clone(),
+            name: release.clone(),
+            commit: self.deploy.commit.clone(),
+            mirror: self.place.mirror(&self.project.name),
+            shared: self.target.shared.clone(),
+            timeout: FILES,
+        };
+        match self.call(Work::Release, task)? {
+            ReleaseMakeAnswer::Made { files } => self.say(&format!("release {release}: {files} files")),
+            ReleaseMakeAnswer::There => self.say(&format!("release {release} is there already")),
+        }
+    }
+
+    /// `current` becomes a link to this release.
+    pub(super) fn point_to(&mut self, release: &ReleaseName, who: &str) -> Result<(), Halt> {
+        let task = ReleaseSwitchTask {
+            root: self.target.root.clone(),
+            name: release.clone(),
+            build: BuildId { project: self.project.name.clone(), number: release.number() },
+            who: Line::cut(who),
+        };
+        let switched = self.call(Work::Release, task)?;
+        let before = switched.previous.as_ref().filter(|previous| *previous != release);
+        let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
+        self.say(&format!("current is {release}{before}"))
+    }
+
+    /// The commit that a release which is not in the store was made from, as its own folder says.
+    pub(super) fn commit_of(&mut self, release: &ReleaseName) -> Result<Option<CommitId>, Halt> {
+        let listed = self.call(Work::Release, ReleaseListTask { root: self.target.root.clone() })?;
+        Ok(listed.releases.into_iter().find(|there| there.name == *release).and_then(|there| there.commit))
+    }
+
+    /// Removes releases, and forgets them.
+    pub(super) fn remove(&mut self, names: Vec<ReleaseName>) -> Result<(), Halt> {
+        let task = ReleaseRemoveTask { root: self.target.root.clone(), names, timeout: FILES };
+        let removed = self.call(Work::Release, task)?.removed;
+        let project = self.project.name.clone();
+        self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&project, name)))?;
+        let names: Vec<&str> = removed.iter().map(ReleaseName::as_str).collect();
+        self.say(&format!("removed: {}", names.join(" ")))
+    }
+
+    /// Asks the site how it is, now that this release is live.
+    pub(super) fn check_health(&mut self, release: &ReleaseName, commit: Option<&CommitId>) -> Result<(), Halt> {
+        let Some(health) = &self.target.health else { return Ok(()) };
+        let health = health_of(health, release.number(), commit.filter(|commit| commit.is_known()));
+        let (url, attempts) = (health.url.clone(), health.attempts);
+        match self.call(Work::Health, HealthTask { health })? {
+            HealthAnswer::Healthy { attempt } => self.say(&format!("{url} is well, at attempt {attempt}")),
+            HealthAnswer::Sick { seen } => {
+                Err(self.failure(format!("{url}: {seen}, at the last of {attempts} attempts")))
+            }
+        }
+    }
+
+    /// Has a worker do a task; what it says on the way goes into the log. SIGTERM ends it.
+    fn call<T>(&mut self, work: Work, task: T) -> Result<T::Answer, Halt>
+    where
+        T: Ask + Send,
+        T::Answer: Send,
+    {
+        // One name for all of a deploy's workers of a kind: a worker that a killed run left ends before the next begins.
+        let job = self.deploy.id.to_string();
+        let call = Call { place: self.place, project: &self.project.name, work, job: &job };
+        let (bell, done) = (self.bell, Mutex::new(None));
+        let mut journal = to_journal(&self.build, self.deploy.id);
+        let messages = self.log.writer().try_clone_to_owned().map_err(|source| self.log.error(source))?;
+        let pumped = std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let answer = call.make(task, messages.as_fd());
+                *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                bell.ring();
+            });
+            let mut told_to_stop = false;
+            loop {
+                let interest = Interest { call: bell.fd(), silence: None, until: None };
+                match self.log.recorder.run(self.log.pipe.as_fd(), &interest, &mut journal)? {
+                    Stop::Called => bell.quiet(),
+                    Stop::Silent | Stop::Late | Stop::Full | Stop::Closed => continue,
+                }
+                if done.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                    return self.log.recorder.drain(self.log.pipe.as_fd(), &mut journal);
+                }
+                if bell.is_terminated() && !told_to_stop {
+                    told_to_stop = true;
+                    let stop = Order::StopWork { project: self.project.name.clone(), work, job: job.clone() };
+                    if let Err(error) = self.orders.give(&stop, &[]) {
+                        tracing::warn!("{error}; the worker ends at its own time limit");
+                    }
+                }
+            }
+        });
+        pumped.map_err(|source| self.log.error(source))?;
+        match done.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(CallError::Order(error))) => Err(self.order_failure(error)),
+            Some(Err(error)) => Err(self.failure(error.to_string())),
+            None => Err(self.failure(CallError::Nothing.to_string())),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Taking a person's wish for a deploy or a rollback: what is answered with an id is in the store.
+
+use crate::config::Project;
+use crate::intake::Refusal;
+use crate::model::deploy::DeployOrigin;
+use crate::model::{
+    Build, BuildId, BuildNumber, BuildState, DeployId, DeployState, Phase, RefName, ReleaseName, Target, Trust,
+};
+use crate::plan::deploy::{is_superseded, rollback_target};
+use crate::store::{NewDeploy, ReleaseRow, Standing, StoreError, Tx};
+use jiff::Timestamp;
+
+/// How many builds are looked at at once for the newest green one.
+const PAGE: u32 = 50;
+
+/// Why nothing was queued.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is refused.
+    #[error("{message}")]
+    No {
+        /// Whose turn it is.
+        refusal: Refusal,
+        /// Why, and what to do.
+        message: String,
+    },
+}
+
+impl From<NotTaken> for (Refusal, String) {
+    fn from(not: NotTaken) -> (Refusal, String) {
+        match not {
+            NotTaken::Store(error) => (Refusal::TryAgain, error.to_string()),
+            NotTaken::No { refusal, message } => (refusal, message),
+        }
+    }
+}
+
+fn no<T>(refusal: Refusal, message: String) -> Result<T, NotTaken> {
+    Err(NotTaken::No { refusal, message })
+}
+
+/// Queues a deploy of a green build: this one, or the newest of the deploy branch. Asked for twice it is one deploy,
+/// unless the first would be skipped.
+pub(super) fn take_deploy(
+    tx: &Tx<'_>,
+    project: &Project,
+    number: Option<BuildNumber>,
+    reason: Option<String>,
+    who: &str,
+    now: Timestamp,
+) -> Result<(DeployId, BuildNumber), NotTaken> {
+    let build = match number {
+        Some(number) => this(tx, project, number)?,
+        None => newest(tx, project)?,
+    };
+    let id = &build.id;
+    let Some(commit) = build.commit.clone() else {
+        return no(Refusal::NoSuchThing, format!("build {id} never came to know its commit"));
+    };
+    let live = tx.read().live(&project.name)?.map(|release| release.name);
+    for waiting in tx.read().unfinished_deploys(&project.name)? {
+        let will_be_skipped = waiting.state == DeployState::Waiting
+            && waiting.origin == DeployOrigin::Green
+            && is_superseded(waiting.number, live.as_ref());
+        if waiting.number == id.number && !will_be_skipped {
+            return Ok((waiting.id, waiting.number));
+        }
+    }
+    let origin = DeployOrigin::Person { name: who.to_owned() };
+    let new = NewDeploy { project: project.name.clone(), number: id.number, commit, origin, reason };
+    Ok((tx.queue_deploy(&new, now)?, id.number))
+}
+
+fn this(tx: &Tx<'_>, project: &Project, number: BuildNumber) -> Result<Build, NotTaken> {
+    target(project)?;
+    let id = BuildId { project: project.name.clone(), number };
+    let Some(build) = tx.read().build(&id)? else {
+        return no(Refusal::NoSuchThing, format!("there is no build {id}"));
+    };
+    match &build.state {
+        BuildState::Starting | BuildState::Running { .. } => {
+            no(Refusal::TryAgain, format!("build {id} is not over yet; ci-build --wait {} waits for it", id.project))
+        }
+        BuildState::Finished { verdict, .. } if !verdict.is_green() => {
+            no(Refusal::NoSuchThing, format!("build {id} is not green ({verdict}); only green builds are deployed"))
+        }
+        BuildState::Finished { .. } => match build.trust {
+            Trust::Inside => Ok(build),
+            Trust::Outside => {
+                no(Refusal::NoSuchThing, format!("build {id} is of a ref from outside; those never deploy"))
+            }
+        },
+    }
+}
+
+fn newest(tx: &Tx<'_>, project: &Project) -> Result<Build, NotTaken> {
+    let head = tx.read().source(&project.name)?.and_then(|source| source.head);
+    let branch: Option<RefName> = target(project)?.branch.clone().or(head);
+    let Some(branch) = branch else {
+        return no(Refusal::NoSuchThing, format!("{} has not been built yet: ci-build {0}", project.name));
+    };
+    let fits = |build: &Build| {
+        build.reference.as_ref() == Some(&branch)
+            && build.trust == Trust::Inside
+            && build.state.verdict().is_some_and(crate::model::Verdict::is_green)
+            && !matches!(build.target, Target::Revision { .. })
+    };
+    let mut below = None;
+    loop {
+        let page = tx.read().builds(&project.name, below, PAGE)?;
+        below = page.last().map(|build| build.id.number);
+        if let Some(build) = page.into_iter().find(fits) {
+            return Ok(build);
+        }
+        if below.is_none() {
+            let message = format!(
+                "no build of {}, branch {}, is green; only green ones are deployed",
+                project.name,
+                branch.short()
+            );
+            return no(Refusal::NoSuchThing, message);
+        }
+    }
+}
+
+fn target(project: &Project) -> Result<&crate::config::project::Deploy, NotTaken> {
+    match &project.deploy {
+        Some(target) => Ok(target),
+        None => no(Refusal::NoSuchThing, format!("{} has no [deploy] in its file", project.name)),
+    }
+}
+
+/// Queues the way back to the newest good release before the live one, which from now on does not deploy by itself
+/// again. Asked for twice it is one rollback; while another deploy is waiting or under way there is none, since what
+/// will be live after it is not known.
+pub(super) fn take_rollback(
+    tx: &Tx<'_>,
+    project: &Project,
+    reason: Option<String>,
+    who: &str,
+    now: Timestamp,
+) -> Result<(DeployId, BuildNumber), NotTaken> {
+    target(project)?;
+    if let Some(other) = tx.read().unfinished_deploys(&project.name)?.into_iter().next() {
+        if let DeployOrigin::Rollback { .. } = other.origin {
+            return Ok((other.id, other.number));
+        }
+        let state = match &other.state {
+            DeployState::Running { phase: Phase::Undo, .. } => "is being undone",
+            DeployState::Running { .. } => "is under way",
+            DeployState::Waiting | DeployState::Finished { .. } => "waits",
+        };
+        return no(Refusal::TryAgain, format!("a deploy of {} {state}; ask again when it is over", other.build()));
+    }
+    let Some(live) = tx.read().live(&project.name)? else {
+        return no(Refusal::NoSuchThing, format!("nothing of {} is live that unitci has deployed", project.name));
+    };
+    let back = back_from(&live, &tx.read().releases(&project.name)?);
+    let Some(back) = back else {
+        let message = format!("{}: there is no good release before {} to go back to", project.name, live.name);
+        return no(Refusal::NoSuchThing, message);
+    };
+    match live.standing {
+        Standing::Good | Standing::Made => tx.set_release(&project.name, &live.name, &live.commit, Standing::Left)?,
+        Standing::Bad | Standing::Left => {}
+    }
+    let number = back.name.number();
+    let origin = DeployOrigin::Rollback { name: who.to_owned() };
+    let new = NewDeploy { project: project.name.clone(), number, commit: back.commit.clone(), origin, reason };
+    Ok((tx.queue_deploy(&new, now)?, number))
+}
+
+fn back_from(live: &ReleaseRow, all: &[ReleaseRow]) -> Option<ReleaseRow> {
+    let good: Vec<&ReleaseName> =
+        all.iter().filter(|release| release.standing == Standing::Good).map(|release| &release.name).collect();
+    let back = rollback_target(good, &live.name)?;
+    all.iter().find(|release| release.name == *back).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::model::{CommitId, NewRequest, Origin, Outcome, Place, Verdict};
+    use crate::store::Store;
+    use std::path::PathBuf;
+
+    const CONFIG: &str = "[source]\nurl = \"/srv/git\"\n[deploy]\nroot = \"/srv/gkp\"\nuser = \"gkp\"\n";
+
+    /// A project with a store, in which builds end as the test wants.
+    struct Shop {
+        _folder: tempfile::TempDir,
+        store: Store,
+        project: Project,
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn sha(number: u32) -> CommitId {
+        format!("{number:040x}").parse().unwrap()
+    }
+
+    impl Shop {
+        fn open(config: &str) -> Shop {
+            let folder = tempfile::tempdir().unwrap();
+            let place = Place::under(folder.path());
+            std::fs::create_dir_all(place.store()).unwrap();
+            let file: PathBuf = folder.path().join("gkp.toml");
+            std::fs::write(&file, config).unwrap();
+            let project = Config::check_file(&place, &file).map_err(|e| e.to_string()).unwrap();
+            let mut store = Store::open(&place).unwrap();
+            let main = RefName::of_branch("main").unwrap();
+            store.write(|tx| tx.set_head(&project.name, &main, at(1))).map_err(|e: StoreError| e).unwrap();
+            Shop { _folder: folder, store, project }
+        }
+
+        fn build(&mut self, branch: Option<&str>, trust: Trust, verdict: Option<Verdict>) -> BuildNumber {
+            let name = self.project.name.clone();
+            self.store
+                .write(|tx| {
+                    let number = tx.read().latest_build(&name)?.map_or(1, |build| build.id.number.0 + 1);
+                    let new = NewRequest {
+                        project: name.clone(),
+                        reference: branch.map(|branch| RefName::of_branch(branch).unwrap()),
+                        target: Target::Commit { commit: sha(number) },
+                        origin: Origin::Poll,
+                        trust,
+                        reason: None,
+                        changes: Vec::new(),
+                        not_before: None,
+                        token: None,
+                    };
+                    let queued = tx.queue(new, at(2))?.id();
+                    let request = tx.read().follow_request(queued)?.unwrap();
+                    let id = tx.start_build(&request, 0, at(3))?;
+                    if let Some(verdict) = verdict {
+                        tx.finish_build(&id, verdict, "", at(4))?;
+                    }
+                    Ok::<_, StoreError>(id.number)
+                })
+                .unwrap()
+        }
+
+        fn green(&mut self) -> BuildNumber {
+            self.build(Some("main"), Trust::Inside, Some(Verdict::Success))
+        }
+
+        fn release(&mut self, number: BuildNumber, standing: Standing) -> ReleaseName {
+            let (project, commit) = (self.project.name.clone(), sha(number.0));
+            let name = ReleaseName::new(number, &commit);
+            self.store
+                .write(|tx| tx.set_release(&project, &name, &commit, standing))
+                .map_err(|e: StoreError| e)
+                .unwrap();
+            name
+        }
+
+        fn live(&mut self, name: &ReleaseName) {
+            let project = self.project.name.clone();
+            self.store.write(|tx| tx.set_live(&project, name, at(5))).map_err(|e: StoreError| e).unwrap();
+        }
+
+        fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
+            let project = self.project.clone();
+            let taken = self.store.write(|tx| take_deploy(tx, &project, number.map(BuildNumber), None, "anna", at(6)));
+            taken.map_err(Into::into)
+        }
+
+        fn rollback(&mut self) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
+            let project = self.project.clone();
+            self.store.write(|tx| take_rollback(tx, &project, None, "anna", at(7))).map_err(Into::into)
+        }
+
+        fn end(&mut self, id: DeployId) {
+            self.store
+                .write(|tx| tx.finish_deploy(id, Outcome::Deployed, "", at(8)))
+                .map_err(|e: StoreError| e)
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn only_what_is_green_and_ours_is_deployed() {
+        let mut shop = Shop::open(CONFIG);
+        assert!(matches!(shop.deploy(None), Err((Refusal::NoSuchThing, says)) if says.contains("is green")));
+        let red = shop.build(Some("main"), Trust::Inside, Some(Verdict::Failure));
+        let outside = shop.build(Some("main"), Trust::Outside, Some(Verdict::Success));
+        let running = shop.build(Some("main"), Trust::Inside, None);
+        for (number, refusal, says) in [
+            (red.0, Refusal::NoSuchThing, "not green (failure)"),
+            (outside.0, Refusal::NoSuchThing, "from outside"),
+            (running.0, Refusal::TryAgain, "not over yet"),
+            (99, Refusal::NoSuchThing, "there is no build gkp:99"),
+        ] {
+            let (refused, message) = shop.deploy(Some(number)).unwrap_err();
+            assert!(refused == refusal && message.contains(says), "{message}");
+        }
+        let mut elsewhere = Shop::open("[source]\nurl = \"/srv/git\"\n");
+        elsewhere.green();
+        for refused in [elsewhere.deploy(None), elsewhere.deploy(Some(1)), elsewhere.rollback()] {
+            assert!(matches!(refused, Err((Refusal::NoSuchThing, says)) if says.contains("has no [deploy]")));
+        }
+    }
+
+    #[test]
+    fn without_a_number_it_is_the_newest_green_one_of_the_deploy_branch() {
+        let mut shop = Shop::open(CONFIG);
+        let green = shop.green();
+        for (branch, verdict) in
+            [(Some("dev"), Verdict::Success), (None, Verdict::Success), (Some("main"), Verdict::Exception)]
+        {
+            shop.build(branch, Trust::Inside, Some(verdict));
+        }
+        // Further back than one look reaches.
+        for _ in 0..PAGE {
+            shop.build(Some("main"), Trust::Inside, Some(Verdict::Failure));
+        }
+        assert_eq!(shop.deploy(None).unwrap().1, green);
+        // Named, any green one goes.
+        assert_eq!(shop.deploy(Some(2)).unwrap().1, BuildNumber(2));
+    }
+
+    #[test]
+    fn asked_twice_it_is_one_deploy_unless_the_first_would_be_skipped() {
+        let mut shop = Shop::open(CONFIG);
+        let (first, second) = (shop.green(), shop.green());
+        let asked = shop.deploy(Some(first.0)).unwrap();
+        assert_eq!(shop.deploy(Some(first.0)).unwrap(), asked);
+        shop.end(asked.0);
+        assert_ne!(shop.deploy(Some(first.0)).unwrap().0, asked.0);
+
+        let mut shop = Shop::open(CONFIG);
+        let (old, new) = (shop.green(), shop.green());
+        assert_eq!((old, new), (first, second));
+        let live = shop.release(new, Standing::Good);
+        shop.live(&live);
+        let by_itself = NewDeploy {
+            project: shop.project.name.clone(),
+            number: old,
+            commit: sha(old.0),
+            origin: DeployOrigin::Green,
+            reason: None,
+        };
+        let late = shop.store.write(|tx| tx.queue_deploy(&by_itself, at(5))).map_err(|e: StoreError| e).unwrap();
+        let wanted = shop.deploy(Some(old.0)).unwrap();
+        assert!(wanted.0 != late && wanted.1 == old, "the late one is skipped, a person's wish is not");
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_newest_good_one_before_and_leaves_the_live_one() {
+        let mut shop = Shop::open(CONFIG);
+        assert!(
+            matches!(shop.rollback(), Err((Refusal::NoSuchThing, says)) if says.contains("nothing of gkp is live"))
+        );
+        let numbers: Vec<BuildNumber> = (0..4).map(|_| shop.green()).collect();
+        shop.release(numbers[0], Standing::Good);
+        shop.release(numbers[1], Standing::Bad);
+        shop.release(numbers[2], Standing::Left);
+        let live = shop.release(numbers[3], Standing::Good);
+        shop.live(&live);
+        let back = shop.rollback().unwrap();
+        assert_eq!(back.1, numbers[0]);
+        let project = shop.project.name.clone();
+        let standing = |shop: &Shop| shop.store.read().release(&project, &live).unwrap().unwrap().standing;
+        assert_eq!(standing(&shop), Standing::Left);
+        assert_eq!(shop.rollback().unwrap(), back, "asked twice it is one");
+        shop.end(back.0);
+        let first = ReleaseName::new(numbers[0], &sha(numbers[0].0));
+        shop.live(&first);
+        assert!(
+            matches!(shop.rollback(), Err((Refusal::NoSuchThing, says)) if says.contains("no good release before"))
+        );
+        let asked = shop.deploy(Some(numbers[3].0)).unwrap();
+        let (refusal, says) = shop.rollback().unwrap_err();
+        assert!(refusal == Refusal::TryAgain && says == "a deploy of gkp:4 waits; ask again when it is over", "{says}");
+        let row = shop.store.read().deploy(asked.0).unwrap().unwrap();
+        assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned() });
+    }
+}

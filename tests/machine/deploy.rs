@@ -1,0 +1,475 @@
+//! What is green goes live, and what is not well comes back.
+
+use crate::harness::{Machine, Suite, install_into};
+use serde_json::Value;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A service that runs the `run` of whatever release is current. It waits before its start while a file says so, so
+/// that a test can look at it in the middle of a restart.
+const UNIT: &str = r#"[Service]
+Type=exec
+User=gkp
+WorkingDirectory=/srv/gkp/current
+ExecStartPre=/bin/sh -c 'while [ -e /srv/hold/start ]; do sleep 0.02; done'
+ExecStart=/bin/sh ./run
+Restart=on-failure
+RestartSec=50ms
+[Install]
+WantedBy=multi-user.target
+"#;
+
+/// What the service runs when all is well: a web server, once nothing holds it.
+const SERVE: &str =
+    "while [ -e /srv/hold/serve ]; do sleep 0.02; done; exec python3 -m http.server --bind 127.0.0.1 8000";
+
+/// Every phase that runs something of the project can be held.
+const PROJECT: &str = r#"
+[source]
+url = "/srv/git/gkp.git"
+[[step]]
+name = "test"
+run = "true"
+[deploy]
+root = "/srv/gkp"
+user = "gkp"
+shared = ["media"]
+prepare = ["echo preparing $CI_RELEASE", "while [ -e /srv/hold/prepare ]; do sleep 0.02; done; test ! -e refuse"]
+migrate = ["while [ -e /srv/hold/migrate ]; do sleep 0.02; done; echo $CI_RELEASE >>/srv/gkp/shared/migrations"]
+finish = ["while [ -e /srv/hold/finish ]; do sleep 0.02; done; test ! -e careless"]
+restart = ["gkp.service"]
+reload = ["nginx.service"]
+settle = "300ms"
+keep-releases = 3
+[deploy.health]
+url = "http://127.0.0.1:8000/text"
+contains = "well"
+attempts = 40
+timeout = "1s"
+interval = "100ms"
+[notify]
+mail = ["dev@example.org"]
+"#;
+
+const NGINX: &str = "server { listen 8080; root /srv/gkp/current; }\n";
+
+/// A machine with the product, a repository, and a place to deploy to.
+struct Shop {
+    machine: Machine,
+}
+
+impl Shop {
+    fn open(suite: Suite) -> Shop {
+        let machine = Machine::boot(suite);
+        install_into(&machine);
+        machine.write_file("/etc/systemd/system/gkp.service", UNIT);
+        machine.write_file("/etc/ci/projects.d/gkp.toml", PROJECT);
+        machine.write_file("/etc/nginx/conf.d/gkp.conf", NGINX);
+        machine.sh(
+            "useradd --system gkp; install -d -o gkp -g gkp /srv/gkp /srv/gkp/shared /srv/gkp/shared/media; mkdir /srv/hold
+             git config --global user.email anna@example.org; git config --global user.name Anna
+             git init -q --bare -b main /srv/git/gkp.git; git init -q -b main /root/gkp
+             cd /root/gkp; git remote add origin /srv/git/gkp.git
+             systemctl daemon-reload; systemctl start nginx; systemctl enable --now ci.target",
+        );
+        Shop { machine }
+    }
+
+    /// A commit with these files, built; says the build's number.
+    fn push(&self, files: &[(&str, &str)]) -> u64 {
+        for (name, text) in files {
+            self.machine.write_file(format!("/root/gkp/{name}"), text);
+        }
+        self.machine
+            .sh("cd /root/gkp; git add -A; git commit -qm change; git push -q origin main; chmod -R a+rX /srv/git");
+        self.machine.sh("ci-build --wait gkp >/dev/null");
+        let sql = "SELECT max(number) FROM build";
+        self.machine.sh(&format!("sqlite3 -readonly /var/lib/ci/store/ci.sqlite '{sql}'")).trim().parse().unwrap()
+    }
+
+    fn push_good(&self, text: &str) -> u64 {
+        self.push(&[("run", SERVE), ("text", &format!("{text}: well\n"))])
+    }
+
+    fn list(&self) -> Value {
+        serde_json::from_str(&self.machine.sh("ci-deploy --list gkp --json")).unwrap()
+    }
+
+    /// Waits for the end of this build's newest deploy.
+    #[track_caller]
+    fn outcome(&self, build: u64) -> (String, String) {
+        self.machine.wait_for(&format!("the deploy of {build} ends"), SOON, || {
+            let list = self.list();
+            let deploy = list["deploys"].as_array().unwrap().iter().find(|deploy| deploy["build"] == build).cloned()?;
+            let outcome = deploy["outcome"].as_str()?.to_owned();
+            Some((outcome, deploy["summary"].as_str().unwrap_or_default().to_owned()))
+        })
+    }
+
+    #[track_caller]
+    fn expect(&self, build: u64, outcome: &str, why: &str) {
+        let (is, summary) = self.outcome(build);
+        assert!(is == outcome && summary.contains(why), "build {build}: {is}: {summary}\n{}", self.log(build));
+    }
+
+    fn log(&self, build: u64) -> String {
+        self.machine
+            .try_sh(&format!("cd /var/lib/ci/builds/gkp/{build}; zstdcat deploy-*.log.zst; cat deploy-*.log"))
+            .stdout
+    }
+
+    fn standing(&self, build: u64) -> Option<String> {
+        let list = self.list();
+        let release = list["releases"].as_array().unwrap().iter().find(|release| release["build"] == build)?;
+        Some(release["standing"].as_str().unwrap().to_owned())
+    }
+
+    /// The store, the link, the service and nginx all say that this build is live, and nothing is left running.
+    #[track_caller]
+    fn live(&self, build: u64, text: &str) {
+        let list = self.list();
+        let live: Vec<&Value> =
+            list["releases"].as_array().unwrap().iter().filter(|release| !release["live_since"].is_null()).collect();
+        assert_eq!(live.iter().map(|release| release["build"].as_u64().unwrap()).collect::<Vec<_>>(), [build]);
+        let name = live[0]["name"].as_str().unwrap();
+        assert_eq!(self.machine.sh("readlink /srv/gkp/current").trim(), format!("releases/{name}"));
+        for port in [8000, 8080] {
+            self.machine.wait_until(&format!("port {port} serves {text}"), SOON, || {
+                self.machine.try_sh(&format!("curl -sSf http://127.0.0.1:{port}/text")).stdout
+                    == format!("{text}: well\n")
+            });
+        }
+        let inside = "readlink -f /proc/$(systemctl show -P MainPID gkp.service)/cwd";
+        assert_eq!(self.machine.sh(inside).trim(), format!("/srv/gkp/releases/{name}"));
+        self.machine.wait_unit("ci-deploy@gkp.service", "inactive", SOON);
+        assert_eq!(self.machine.sh("systemctl list-units --plain --no-legend --all 'ci-command-*' 'ci-work-*'"), "");
+        assert_eq!(self.machine.sh("ls -A /srv/gkp/releases | grep '^[.]' || true"), "");
+    }
+
+    fn hold(&self, what: &str) {
+        self.machine.sh(&format!("touch /srv/hold/{what}"));
+    }
+
+    fn release(&self, what: &str) {
+        self.machine.sh(&format!("rm /srv/hold/{what}"));
+    }
+
+    #[track_caller]
+    fn wait_phase(&self, phase: &str) {
+        self.machine.wait_until(&format!("a deploy comes to {phase}"), SOON, || {
+            self.list()["deploys"].as_array().unwrap().iter().any(|deploy| deploy["phase"] == phase)
+        });
+    }
+
+    fn pid(&self) -> String {
+        self.machine.sh("systemctl show -P MainPID ci-deploy@gkp.service").trim().to_owned()
+    }
+
+    /// `kill -9` of whoever carries out deploys; waits for the next one.
+    #[track_caller]
+    fn kill(&self) {
+        let killed = self.pid();
+        assert_ne!(killed, "0");
+        self.machine.sh(&format!("kill -9 {killed}"));
+        self.machine
+            .wait_until("another run takes over", SOON, || ![killed.as_str(), "0"].contains(&self.pid().as_str()));
+    }
+}
+
+#[test]
+fn a_green_build_goes_live_and_a_red_one_does_not() {
+    for suite in Suite::every() {
+        let shop = Shop::open(suite);
+        let first = shop.push_good("one");
+        shop.expect(first, "deployed", "");
+        shop.live(first, "one");
+        let second = shop.push_good("two");
+        shop.expect(second, "deployed", "");
+        shop.live(second, "two");
+        assert_eq!(shop.standing(first).as_deref(), Some("good"));
+
+        let machine = &shop.machine;
+        let commit = machine.sh("git -C /root/gkp rev-parse HEAD");
+        assert_eq!(machine.read_file("/srv/gkp/current/REVISION"), commit);
+        assert_eq!(
+            machine.sh("readlink /srv/gkp/current/media; stat -c %U /srv/gkp/current/text"),
+            "../../shared/media\ngkp\n"
+        );
+        let revisions = machine.read_file("/srv/gkp/revisions.log");
+        assert_eq!(revisions.lines().count(), 2);
+        assert!(revisions.contains("gkp:2 green build"), "{revisions}");
+        let log = shop.log(second);
+        for said in [
+            "preparing 2-",
+            "current is 2-",
+            "gkp.service is restarted, process",
+            "nginx.service is reloaded",
+            "deployed",
+        ] {
+            assert!(log.contains(said), "{log}");
+        }
+        let told = machine.journal(&["MESSAGE_ID=531f13b2cc3d45e7b6274901dd624b8f", "CI_PROJECT=gkp", "CI_BUILD=2"]);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].field("CI_COMMIT"), commit.trim());
+
+        machine.write_file("/etc/ci/projects.d/gkp.toml", PROJECT.replace("run = \"true\"", "run = \"test ! -e red\""));
+        machine.write_file("/root/gkp/red", "");
+        machine.sh("cd /root/gkp; git add -A; git commit -qm red; git push -q origin main; chmod -R a+rX /srv/git");
+        machine.try_sh("ci-build --wait gkp").expect_code(1);
+        shop.live(second, "two");
+        let refused = machine.try_sh("ci-deploy gkp:3").expect_code(1);
+        assert!(refused.stderr.contains("not green (failure)"), "{}", refused.story());
+    }
+}
+
+#[test]
+fn what_is_not_well_comes_back() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let good = shop.push_good("one");
+    shop.expect(good, "deployed", "");
+
+    let dies = shop.push(&[("run", "exit 3")]);
+    shop.expect(dies, "rolled-back", "gkp.service");
+    shop.live(good, "one");
+    assert_eq!(shop.standing(dies).as_deref(), Some("bad"));
+
+    let sick = shop.push(&[("run", SERVE), ("text", "feverish\n")]);
+    shop.expect(sick, "rolled-back", "does not contain");
+    shop.live(good, "one");
+
+    // Before the switch nothing is touched, and the next try begins anew.
+    let process = shop.machine.sh("systemctl show -P MainPID gkp.service");
+    let unready = shop.push(&[("text", "two: well\n"), ("refuse", "")]);
+    shop.expect(unready, "failed", "prepare: `while");
+    shop.live(good, "one");
+    assert_eq!(shop.machine.sh("systemctl show -P MainPID gkp.service"), process);
+    assert_eq!(shop.standing(unready), None);
+    assert_eq!(shop.machine.sh(&format!("ls /srv/gkp/releases | grep -c ^{unready}- || true")), "0\n");
+
+    // What goes wrong after the checks is told, and the release stays.
+    shop.machine.sh("cd /root/gkp; git rm -q refuse");
+    let careless = shop.push(&[("careless", "")]);
+    shop.expect(careless, "deployed", "finish: `while");
+    shop.live(careless, "two");
+
+    let mails =
+        shop.machine.sh("sqlite3 -readonly /var/lib/ci/store/ci.sqlite 'SELECT subject FROM message ORDER BY id'");
+    let mails: Vec<&str> = mails.lines().collect();
+    assert_eq!(mails.len(), 3, "{mails:?}");
+    assert!(mails[0].contains("gkp:2 rolled back") && mails[2].contains("gkp:4 not deployed"), "{mails:?}");
+}
+
+#[test]
+fn a_first_deploy_that_fails_leaves_nothing_to_go_back_to_and_the_next_one_is_as_good_as_any() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let dies = shop.push(&[("run", "exit 3"), ("text", "x")]);
+    shop.expect(dies, "down", "no good release before it");
+    let told = shop.machine.journal(&["MESSAGE_ID=6793d2af00584232839998295cab3196", "PRIORITY=3"]);
+    assert_eq!(told.len(), 1);
+    let dies_too = shop.push(&[("run", "exit 4")]);
+    shop.expect(dies_too, "down", "no good release before it");
+    let good = shop.push_good("one");
+    shop.expect(good, "deployed", "");
+    shop.live(good, "one");
+}
+
+#[test]
+fn a_person_goes_back_and_forth() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let (one, two) = (shop.push_good("one"), {
+        shop.outcome(1);
+        shop.push_good("two")
+    });
+    shop.expect(two, "deployed", "");
+    let machine = &shop.machine;
+    let back = machine.run(["ci-deploy", "--rollback", "gkp", "-m", "client demo"]).expect_success();
+    assert!(
+        back.stdout.contains("queued: deploy of gkp:1") && back.stdout.ends_with("gkp:1: deployed\n"),
+        "{}",
+        back.story()
+    );
+    shop.live(one, "one");
+    assert_eq!(shop.standing(two).as_deref(), Some("left"));
+    assert!(machine.read_file("/srv/gkp/revisions.log").contains("gkp:1 rolled back by root: client demo"));
+    // Prepared and migrated it was when it was new.
+    assert_eq!(machine.sh("cat /srv/gkp/shared/migrations | wc -l"), "2\n");
+    machine.run(["ci-deploy", "--rollback", "gkp"]).expect_code(1);
+
+    // The commit that was left is built again and stays where it is, until somebody says so.
+    machine.sh("ci-build --force --wait gkp");
+    shop.live(one, "one");
+    machine.run(["ci-deploy", "gkp:2"]).expect_success();
+    shop.live(two, "two");
+    assert_eq!(shop.standing(two).as_deref(), Some("good"));
+
+    // Old releases go, the live and the last good one never.
+    for text in ["three", "four", "five", "six"] {
+        let build = shop.push_good(text);
+        shop.expect(build, "deployed", "");
+    }
+    assert_eq!(shop.list()["releases"].as_array().unwrap().len(), 3);
+    assert_eq!(machine.sh("ls /srv/gkp/releases | wc -l"), "3\n");
+}
+
+#[test]
+fn a_kill_in_any_phase_is_made_good_by_the_next_run() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let mut last = shop.push_good("zero");
+    shop.expect(last, "deployed", "");
+    for (hold, phase) in [
+        ("prepare", "prepare"),
+        ("migrate", "migrate"),
+        ("start", "services"),
+        ("serve", "checks"),
+        ("finish", "finish"),
+    ] {
+        shop.hold(hold);
+        last = shop.push_good(phase);
+        shop.wait_phase(phase);
+        shop.kill();
+        shop.wait_phase(phase);
+        shop.kill();
+        shop.release(hold);
+        shop.expect(last, "deployed", "");
+        shop.live(last, phase);
+        assert!(shop.log(last).contains(&format!("goes on with: {phase}")), "{}", shop.log(last));
+    }
+
+    // In the middle of going back.
+    shop.machine.write_file("/etc/ci/projects.d/gkp.toml", PROJECT.replace("attempts = 40", "attempts = 10"));
+    let sick = shop.push(&[("text", "feverish\n")]);
+    shop.wait_phase("checks");
+    shop.hold("start");
+    shop.wait_phase("undo");
+    shop.kill();
+    shop.kill();
+    shop.release("start");
+    shop.expect(sick, "rolled-back", "does not contain");
+    shop.live(last, "finish");
+}
+
+#[test]
+fn killed_at_whatever_moment_a_deploy_comes_to_its_end() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let (one, two) = (shop.push_good("one"), {
+        shop.outcome(1);
+        shop.push_good("two")
+    });
+    shop.expect(two, "deployed", "");
+    let started = std::time::Instant::now();
+    shop.machine.run(["ci-deploy", &format!("gkp:{one}")]).expect_success();
+    let whole = started.elapsed();
+    const KILLS: u32 = 24;
+    for at in 0..KILLS {
+        let (build, text) = if at % 2 == 0 { (two, "two") } else { (one, "one") };
+        shop.machine.run(["ci-deploy", "--no-wait", &format!("gkp:{build}")]).expect_success();
+        std::thread::sleep(whole * at / KILLS);
+        shop.machine.try_sh("systemctl kill -s KILL ci-deploy@gkp.service");
+        // Asked again it is the same deploy, or a new one of what is live; either comes to its end.
+        shop.machine.run(["ci-deploy", &format!("gkp:{build}")]).expect_success();
+        shop.live(build, text);
+    }
+}
+
+#[test]
+fn a_restart_a_stop_and_a_reboot_leave_a_deploy_for_the_next_run() {
+    let mut shop = Shop::open(Suite::usual()[0]);
+    let one = shop.push_good("one");
+    shop.expect(one, "deployed", "");
+    shop.hold("prepare");
+    let two = shop.push_good("two");
+    shop.wait_phase("prepare");
+    shop.machine.sh("systemctl restart ci-deploy@gkp.service");
+    shop.wait_phase("prepare");
+    shop.machine.sh("systemctl stop ci-deploy@gkp.service");
+    assert_eq!(shop.machine.sh("systemctl list-units --plain --no-legend --all 'ci-command-*'"), "");
+    shop.live(one, "one");
+    shop.machine.sh("sudo -u unitci touch /run/ci/wake/deploy 2>/dev/null || touch /run/ci/wake/deploy");
+    shop.wait_phase("prepare");
+    shop.machine.sh("systemctl enable gkp nginx");
+    shop.machine.reboot();
+    shop.wait_phase("prepare");
+    shop.release("prepare");
+    shop.expect(two, "deployed", "");
+    shop.live(two, "two");
+}
+
+#[test]
+fn no_deploy_is_lost_while_the_one_before_it_ends() {
+    let shop = Shop::open(Suite::usual()[0]);
+    shop.machine.write_file(
+        "/etc/ci/projects.d/gkp.toml",
+        "[source]\nurl = \"/srv/git/gkp.git\"\n[deploy]\nroot = \"/srv/gkp\"\nuser = \"gkp\"\n",
+    );
+    let (one, two) = (shop.push_good("one"), {
+        shop.outcome(1);
+        shop.push_good("two")
+    });
+    shop.expect(two, "deployed", "");
+    // Each is asked for as soon as the store says that the one before is over: when its run is about to end.
+    let started = std::time::Instant::now();
+    for round in 0..30 {
+        let build = if round % 2 == 0 { one } else { two };
+        shop.machine.run(["ci-deploy", &format!("gkp:{build}")]).expect_success();
+    }
+    assert!(started.elapsed() < SOON, "one was found by the timer only: {:?}", started.elapsed());
+}
+
+#[test]
+fn a_service_that_the_file_does_not_name_is_not_touched() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let order = |action: &str, unit: &str| {
+        format!(
+            "import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('/run/ci/launch.sock')
+s.send(b'{{\"order\":\"service\",\"project\":\"gkp\",\"action\":\"{action}\",\"unit\":\"{unit}\"}}')
+print(s.recv(99999).decode())"
+        )
+    };
+    let before = shop.machine.sh("systemctl show -P InvocationID nginx.service");
+    for (action, unit) in
+        [("restart", "nginx.service"), ("reload", "gkp.service"), ("restart", "systemd-journald.service")]
+    {
+        let reply = shop.machine.run_as("unitci", ["python3", "-c", &order(action, unit)]).expect_success().stdout;
+        let reply: Value = serde_json::from_str(&reply).unwrap();
+        assert_eq!(reply["reply"], "refused");
+        assert!(reply["message"].as_str().unwrap().contains(&format!("`{action}` of [deploy]")), "{reply}");
+    }
+    assert_eq!(shop.machine.sh("systemctl show -P InvocationID nginx.service"), before);
+    // Nobody but the core gives orders.
+    let stranger = shop.machine.run(["python3", "-c", &order("restart", "gkp.service")]);
+    assert!(!stranger.stdout.contains("done"), "{}", stranger.story());
+}
+
+#[test]
+fn a_check_before_the_first_deploy_says_what_is_missing_and_its_commands_mend_it() {
+    let machine = Machine::boot(Suite::usual()[0]);
+    install_into(&machine);
+    machine.write_file("/etc/ci/projects.d/gkp.toml", PROJECT);
+    let check = || machine.run(["ci-deploy", "--check", "gkp", "--json"]);
+    let missing = |said: &str| -> Vec<Value> {
+        let findings: Vec<Value> = serde_json::from_str(said).unwrap();
+        findings.into_iter().filter(|finding| finding["state"] == "missing").collect()
+    };
+    let text = machine.run(["ci-deploy", "--check", "gkp"]).expect_code(1).stdout;
+    assert!(text.contains("missing  user gkp does not exist") && text.contains("-> useradd --system"), "{text}");
+    machine.sh("mkdir -p /srv/gkp/current; echo old >/srv/gkp/current/text");
+    machine.write_file("/etc/systemd/system/gkp.service", UNIT);
+    // As often as one thing shows only when another is mended.
+    for _ in 0..4 {
+        for finding in missing(&check().stdout) {
+            for command in finding["mend"].as_array().unwrap() {
+                let command = command.as_str().unwrap();
+                let command = command.rsplit_once("empty folder: ").map_or(command, |(_, command)| command);
+                if !command.starts_with("write ") {
+                    machine.sh(command);
+                }
+            }
+        }
+    }
+    let done = check();
+    assert_eq!(missing(&done.stdout), Vec::<Value>::new());
+    done.expect_success();
+    assert_eq!(machine.read_file("/srv/gkp/releases/0-0000000/text"), "old\n");
+}
