@@ -12,7 +12,7 @@
 //! | level | modules | may use |
 //! | --- | --- | --- |
 //! | command lines | `cli` | model |
-//! | verbs | `build` `poll` `deploy` `notify` `clean` `launch` `status` `configure` `doctor` `person` `worker` | all below |
+//! | verbs | `requests` `poll` `build` `deploy` `notify` `clean` `launch` `status` `configure` `doctor` `person` `worker` | all below |
 //! | shared by verbs | `attend` `tell` `view` `page` | all below |
 //! | decisions | `plan` | model, config |
 //! | seams | `git` `systemd` `store` `intake` `order` `output` `journal` `http` | model, config; never each other |
@@ -44,6 +44,7 @@ pub mod page;
 pub mod person;
 pub mod plan;
 pub mod poll;
+pub mod requests;
 pub mod status;
 pub mod store;
 pub mod systemd;

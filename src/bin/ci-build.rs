@@ -2,11 +2,12 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use unitci::build::{dispatch, supervise, take};
+use unitci::build::{dispatch, supervise};
 use unitci::cli::build::Arguments;
 use unitci::journal;
 use unitci::model::Place;
 use unitci::person::{self, WishError, Wished};
+use unitci::requests;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
         return unit(|| dispatch::dispatch(&place));
     }
     if arguments.take_requests {
-        return unit(|| take::take_requests(&place));
+        return unit(|| requests::take_requests(&place));
     }
     match ask(&place, arguments) {
         Ok(code) => code,

@@ -40,14 +40,25 @@ pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
     let mut store = Store::open(place)?;
     let mut orders = Orders::to(place);
     let unfinished = store.read().unfinished_builds()?;
+    let mut trouble = None;
     if !unfinished.is_empty() {
         let bus = Bus::connect(&place.bus)?;
         let boot = bus.began()?.to_string();
         for build in &unfinished {
-            look_after(place, &mut store, &mut orders, &bus, build, &boot)?;
+            // The trouble of one build is not that of the others.
+            if let Err(error) = look_after(place, &mut store, &mut orders, &bus, build, &boot) {
+                journal::emit(
+                    Event::BuildStarted,
+                    &Subject::build(&build.id),
+                    Priority::Error,
+                    &format!("{}: {error}; trying again", build.id),
+                );
+                trouble = Some(error);
+            }
         }
     }
-    start_waiting(place, &mut store, &mut orders)
+    start_waiting(place, &mut store, &mut orders)?;
+    trouble.map_or(Ok(()), Err)
 }
 
 fn supervisor(bus: &Bus, id: &BuildId) -> Result<Supervisor, BusError> {

@@ -7,4 +7,3 @@ mod prepare;
 mod spec;
 mod steps;
 pub mod supervise;
-pub mod take;

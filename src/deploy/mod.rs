@@ -23,7 +23,6 @@ mod log;
 pub mod person;
 mod run;
 mod service;
-pub mod take;
 mod target;
 mod undo;
 

@@ -1,7 +1,8 @@
-//! Taking requests: `ci-request.service` on `/run/ci/request.sock`. What is answered with an id is in the store.
+//! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
+
+mod deploy;
 
 use crate::config::{LoadError, Project, load_project};
-use crate::deploy::take::{NotTaken, take_deploy, take_rollback};
 use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
 use crate::model::unit::Trust;
 use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, Stop, Target};
@@ -9,6 +10,7 @@ use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
+use deploy::{NotTaken, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -44,7 +44,7 @@ fn no<T>(refusal: Refusal, message: String) -> Result<T, NotTaken> {
 
 /// Queues a deploy of a green build: this one, or the newest of the deploy branch. Asked for twice it is one deploy,
 /// unless the first would be skipped.
-pub fn take_deploy(
+pub(super) fn take_deploy(
     tx: &Tx<'_>,
     project: &Project,
     number: Option<BuildNumber>,
@@ -136,7 +136,7 @@ fn target(project: &Project) -> Result<&crate::config::project::Deploy, NotTaken
 /// Queues the way back to the newest good release before the live one, which from now on does not deploy by itself
 /// again. Asked for twice it is one rollback; while another deploy is waiting or under way there is none, since what
 /// will be live after it is not known.
-pub fn take_rollback(
+pub(super) fn take_rollback(
     tx: &Tx<'_>,
     project: &Project,
     reason: Option<String>,
