@@ -150,7 +150,7 @@ fn what_is_no_repository_is_told_apart_and_soon() {
         ("closedssh", "ssh://git@127.0.0.1:9/x.git", "unreachable"),
         ("plain", "http://127.0.0.1:9002/", "not a repository"),
         ("noise", "http://127.0.0.1:9003/x.git", ""),
-        ("empty", "/srv/git/empty.git", "empty repository"),
+        ("empty", "/srv/git/empty.git", "the repository is empty"),
         ("missing", "/srv/git/no-such.git", "not a repository"),
         ("folder", "/srv/folder", "not a repository"),
         ("file", "/srv/file", "not a repository"),
@@ -170,8 +170,12 @@ fn what_is_no_repository_is_told_apart_and_soon() {
         assert!(name == "empty" || kept.as_str().is_some_and(|kept| kept.contains(message)), "{name}: {kept}");
     }
     team.wait_build("gkp", 1).is_green();
+    // What was empty builds its first push.
+    team.machine.sh("git -C /root/work/gkp push --quiet /srv/git/empty.git main");
+    team.poll("empty").expect_success();
+    team.wait_build("empty", 1).is_green();
     // Asking for a build of such a one ends, and says the same.
-    for (name, message) in [("closed", "unreachable"), ("missing", "not a repository"), ("empty", "empty repository")] {
+    for (name, message) in [("closed", "unreachable"), ("missing", "not a repository")] {
         let said = team.anna(&format!("ci-build --force {name} --wait")).expect_code(1);
         assert!(said.stderr.contains("exception: checkout: ") && said.stderr.contains(message), "{}", said.story());
     }
