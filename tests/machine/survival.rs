@@ -3,6 +3,7 @@
 use crate::harness::Suite;
 use crate::story::{HOLD, SOON, Team, step};
 use std::process::Stdio;
+use std::time::Instant;
 
 /// Counts, a line each, until it is let go; then says how far it came. What it printed can be checked for gaps.
 const COUNT: &str = "i=0; while ! test -e $CI_CACHE/go; do
@@ -129,7 +130,9 @@ fn a_reboot_in_mid_build_is_no_cancel() {
         team.project("gkp", &(step("test", HOLD) + &tidy));
         team.force("gkp");
         team.wait_held("gkp");
+        let asked = Instant::now();
         team.machine.reboot();
+        assert!(asked.elapsed() < SOON / 2, "a build does not hold up a reboot: {:?}", asked.elapsed());
         team.wait_build("gkp", 1).is("exception", WENT_DOWN);
         assert!(!team.machine.exists(team.cache("gkp", "tidied")), "no always step on the way down");
         team.wait_held("gkp");
