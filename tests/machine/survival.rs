@@ -204,7 +204,9 @@ fn what_else_may_die_does_not_matter_to_a_step() {
     for suite in Suite::every() {
         let team = Team::start(suite);
         counting(&team);
-        for service in ["ci-launch.service", "systemd-journald.service", "ci-build.service", "ci-request.service"] {
+        for service in
+            ["ci-launch.service", "systemd-journald.service", "ci-build.service", "ci-request.service", "dbus.service"]
+        {
             // Some of them are not there at the moment, which is as it should be.
             team.machine.try_sh(&format!("systemctl kill --signal=KILL {service}"));
             goes_on(&team);
