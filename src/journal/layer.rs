@@ -41,14 +41,16 @@ pub fn init(identifier: &str) -> Result<(), InitError> {
     Ok(())
 }
 
-/// Libraries of ours have messages too, zbus one for each of its own: those stay out.
+/// Libraries that we use have messages too, zbus one for each of its own: those stay out. Ours come from the library
+/// and from the programs, whose crates are called `ci_build` and the like.
 fn ours<S, L>(layer: L) -> Filtered<L, impl tracing_subscriber::layer::Filter<S>, S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     L: Layer<S>,
 {
     layer.with_filter(filter_fn(|metadata: &Metadata<'_>| {
-        metadata.target().starts_with("unitci") && *metadata.level() < Level::TRACE
+        let target = metadata.target();
+        (target.starts_with("unitci") || target.starts_with("ci_")) && *metadata.level() < Level::TRACE
     }))
 }
 

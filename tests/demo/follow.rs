@@ -24,6 +24,8 @@ pub(crate) enum End {
     Live,
     /// It was live for a moment.
     TakenBack,
+    /// It never was; what was there before still is.
+    NotDeployed,
     /// It does not run, and neither does what was there before.
     Down,
 }
@@ -111,8 +113,13 @@ fn message(entry: &Value) -> String {
 fn end(entry: &Value) -> Option<End> {
     let verdict = || entry["CI_VERDICT"].as_str()?.parse::<Verdict>().ok();
     let event = Event::ALL.iter().find(|event| entry["MESSAGE_ID"] == event.message_id())?;
-    [(Event::Deployed, End::Live), (Event::RolledBack, End::TakenBack), (Event::DeployFailedDown, End::Down)]
-        .into_iter()
-        .chain(verdict().filter(|verdict| !verdict.is_green()).map(|_| (Event::BuildFinished, End::Red)))
-        .find_map(|(ending, end)| (ending == *event).then_some(end))
+    [
+        (Event::Deployed, End::Live),
+        (Event::RolledBack, End::TakenBack),
+        (Event::DeployFailed, End::NotDeployed),
+        (Event::DeployFailedDown, End::Down),
+    ]
+    .into_iter()
+    .chain(verdict().filter(|verdict| !verdict.is_green()).map(|_| (Event::BuildFinished, End::Red)))
+    .find_map(|(ending, end)| (ending == *event).then_some(end))
 }

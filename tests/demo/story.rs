@@ -78,15 +78,16 @@ fn a_red_commit(stage: &mut Stage) -> Result<(), Interrupted> {
 fn a_bad_release(stage: &mut Stage) -> Result<(), Interrupted> {
     stage.chapter("A green build that does not start on the server is taken back")?;
     stage.say(
-        "The price is mended, so the tests are green again: a second mail. But the new code wants a setting that the
+        "The price is mended, so the tests are green again. But the new code wants a setting that the
          tests have and the server lacks.",
     );
     let (journal, began) = push(stage, "autumn", "Autumn sale, with sessions")?;
     journal.show_until(stage, End::TakenBack)?;
     stage.mark("a bad release: from the poll to the old page again", began.elapsed());
     still_serves(stage, "Summer sale")?;
-    let mail = mail(stage, 2, "grep -h ^Subject: /var/mail/dev")?;
+    let mail = mail(stage, 3, "grep -h ^Subject: /var/mail/dev")?;
     stage.check(mail.contains("green again"), "one more mail, as the project is green again");
+    stage.check(mail.contains("shop:4 rolled back"), "and one, as its release was taken back");
     Ok(())
 }
 

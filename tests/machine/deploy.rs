@@ -143,8 +143,15 @@ impl Shop {
         let inside = "readlink -f /proc/$(systemctl show -P MainPID gkp.service)/cwd";
         assert_eq!(self.machine.sh(inside).trim(), format!("/srv/gkp/releases/{name}"));
         self.machine.wait_unit("ci-deploy@gkp.service", "inactive", SOON);
-        assert_eq!(self.machine.sh("systemctl list-units --plain --no-legend --all 'ci-command-*' 'ci-work-*'"), "");
+        assert_eq!(self.machine.sh("systemctl list-units --plain --no-legend --all 'ci-command-*' 'ci-work-gkp-release-*' 'ci-work-gkp-health-*'"), "");
         assert_eq!(self.machine.sh("ls -A /srv/gkp/releases | grep '^[.]' || true"), "");
+    }
+
+    /// The abbreviated commit of a build.
+    fn commit(&self, build: u64) -> String {
+        let list = self.list();
+        let release = list["releases"].as_array().unwrap().iter().find(|release| release["build"] == build).unwrap();
+        release["commit"].as_str().unwrap()[..7].to_owned()
     }
 
     fn hold(&self, what: &str) {
@@ -385,7 +392,7 @@ fn a_restart_a_stop_and_a_reboot_leave_a_deploy_for_the_next_run() {
     shop.machine.sh("systemctl stop ci-deploy@gkp.service");
     assert_eq!(shop.machine.sh("systemctl list-units --plain --no-legend --all 'ci-command-*'"), "");
     shop.live(one, "one");
-    shop.machine.sh("sudo -u unitci touch /run/ci/wake/deploy 2>/dev/null || touch /run/ci/wake/deploy");
+    shop.machine.sh("touch /run/ci/wake/deploy");
     shop.wait_phase("prepare");
     shop.machine.sh("systemctl enable gkp nginx");
     shop.machine.reboot();
@@ -393,6 +400,67 @@ fn a_restart_a_stop_and_a_reboot_leave_a_deploy_for_the_next_run() {
     shop.release("prepare");
     shop.expect(two, "deployed", "");
     shop.live(two, "two");
+}
+
+#[test]
+fn a_configuration_that_breaks_under_a_deploy_fails_it_or_has_it_wait_but_never_leaves_it_unproven() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let one = shop.push_good("one");
+    shop.expect(one, "deployed", "");
+    let (file, broken) = ("/etc/ci/projects.d/gkp.toml", PROJECT.replace("user = \"gkp\"", "user = 7"));
+
+    // Before the switch nothing is lost.
+    shop.hold("prepare");
+    let two = shop.push_good("two");
+    shop.wait_phase("prepare");
+    shop.machine.write_file(file, &broken);
+    shop.machine.sh("systemctl restart ci-deploy@gkp.service");
+    shop.expect(two, "failed", "ci-config check");
+    shop.release("prepare");
+    shop.machine.write_file(file, PROJECT);
+    shop.live(one, "one");
+
+    // After it the deploy waits until the file says how to go on.
+    shop.hold("serve");
+    shop.machine.run(["ci-deploy", "--no-wait", "gkp:2"]).expect_success();
+    shop.wait_phase("checks");
+    shop.machine.write_file(file, &broken);
+    shop.machine.sh("systemctl kill -s KILL ci-deploy@gkp.service");
+    let told = shop.machine.wait_journal(&["SYSLOG_IDENTIFIER=ci-deploy", "PRIORITY=3"], SOON);
+    assert!(told.field("MESSAGE").contains("waits until its configuration is mended"), "{}", told.field("MESSAGE"));
+    shop.machine.wait_unit("ci-deploy@gkp.service", "inactive", SOON);
+    assert_eq!(shop.list()["deploys"][0]["phase"], "checks");
+    shop.machine.write_file(file, PROJECT);
+    shop.release("serve");
+    shop.machine.sh("touch /run/ci/wake/deploy");
+    shop.expect(two, "deployed", "");
+    shop.live(two, "two");
+}
+
+#[test]
+fn a_late_older_build_is_skipped_and_ci_launch_may_be_killed() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let (one, two) = (shop.push_good("one"), {
+        shop.outcome(1);
+        shop.push_good("two")
+    });
+    shop.expect(two, "deployed", "");
+    let sql = "INSERT INTO deploy (project, number, sha, origin, created, state)
+               SELECT project, number, sha, '{\"by\":\"green\"}', created, 'waiting' FROM build WHERE number = 1";
+    shop.machine.run_as("unitci", ["sqlite3", "/var/lib/ci/store/ci.sqlite", sql]).expect_success();
+    shop.machine.sh("touch /run/ci/wake/deploy");
+    shop.machine.wait_until("the late one is skipped", SOON, || shop.list()["deploys"][0]["outcome"] == "superseded");
+    assert_eq!(shop.outcome(one), ("superseded".to_owned(), format!("2-{} is live already", shop.commit(two))));
+    shop.live(two, "two");
+
+    shop.hold("prepare");
+    let three = shop.push_good("three");
+    shop.wait_phase("prepare");
+    shop.machine.try_sh("systemctl kill -s KILL ci-launch.service");
+    shop.release("prepare");
+    shop.expect(three, "deployed", "");
+    shop.live(three, "three");
+    assert_eq!(shop.machine.sh("grep -c ^3- /srv/gkp/shared/migrations"), "1\n");
 }
 
 #[test]
