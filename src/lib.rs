@@ -23,7 +23,6 @@
 //! `tests/architecture.rs` holds the code to it.
 
 pub mod attend;
-pub mod boot;
 pub mod build;
 pub mod child;
 pub mod clean;

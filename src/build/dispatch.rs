@@ -43,7 +43,7 @@ pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
     let mut trouble = None;
     if !unfinished.is_empty() {
         let bus = Bus::connect(&place.bus)?;
-        let boot = crate::boot::id().map_err(|source| DispatchError::Io { path: crate::boot::PATH.into(), source })?;
+        let boot = bus.began()?.to_string();
         for build in &unfinished {
             // The trouble of one build is not that of the others.
             if let Err(error) = look_after(place, &mut store, &mut orders, &bus, build, &boot) {

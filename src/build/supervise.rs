@@ -108,11 +108,12 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         Ok(loaded) => loaded,
         Err(error) => return give_up(place, &mut store, &build, &error),
     };
-    let started = take(place, &mut store, &build, &project)?;
+    let bus = Bus::connect(&place.bus)?;
+    let started = take(place, &mut store, &build, &project, &bus.began()?.to_string())?;
     let spent = Duration::try_from(Timestamp::now().duration_since(started)).unwrap_or_default();
     let mut supervisor = Supervisor {
         place,
-        bus: Bus::connect(&place.bus)?,
+        bus,
         orders: Orders::to(place),
         store,
         notifier,
@@ -129,8 +130,16 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
     }
 }
 
-/// A configuration that broke after the request was taken.
+/// A configuration that broke after the request was taken; a supervisor before us may have left a step running.
 fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -> Result<(), SuperviseError> {
+    let mut orders = Orders::to(place);
+    for step in store.read().steps(&build.id)? {
+        let stop = Order::StopStep { build: build.id.clone(), step: step.index };
+        orders.give(&stop, &[]).map_err(|error| SuperviseError::Io {
+            path: place.launch_socket(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+    }
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,
@@ -141,7 +150,13 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
 }
 
 /// Takes the build, for the first time or over from one that died; says since when it runs.
-fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> Result<Timestamp, SuperviseError> {
+fn take(
+    place: &Place,
+    store: &mut Store,
+    build: &Build,
+    project: &Project,
+    boot: &str,
+) -> Result<Timestamp, SuperviseError> {
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
@@ -152,10 +167,9 @@ fn take(place: &Place, store: &mut Store, build: &Build, project: &Project) -> R
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
         steps.push(NewStep { name: step.name.clone(), spec: Some(spec) });
     }
-    let boot = crate::boot::id().map_err(|source| SuperviseError::Io { path: crate::boot::PATH.into(), source })?;
     let now = Timestamp::now();
     let (taken, takeovers) = store.write_patiently(|tx| {
-        tx.take_build(id, &boot, &steps, now)?;
+        tx.take_build(id, boot, &steps, now)?;
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
     let subject = Subject::build(id);

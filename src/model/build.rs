@@ -48,7 +48,7 @@ pub enum BuildState {
     Running {
         /// Since when.
         started: Timestamp,
-        /// The boot in which it started, as in `/proc/sys/kernel/random/boot_id`.
+        /// The boot in which it started: another one means that the machine went down in between.
         boot: String,
     },
     /// Over.

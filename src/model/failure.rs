@@ -52,6 +52,29 @@ impl FailureKind {
     }
 }
 
+impl FailureKind {
+    /// What to do about it, where the message itself does not say; to be put behind it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            FailureKind::HostKey => {
+                "; if it is the right one: its ssh key (ssh-keyscan HOST) belongs into /etc/ci/known_hosts, \
+                 the authority of its certificate among the system's"
+            }
+            FailureKind::Unreachable
+            | FailureKind::Auth
+            | FailureKind::NotARepository
+            | FailureKind::Empty
+            | FailureKind::NoSuchRef
+            | FailureKind::NoSuchCommit
+            | FailureKind::Timeout
+            | FailureKind::Disk
+            | FailureKind::TooLarge
+            | FailureKind::Refused
+            | FailureKind::Internal => "",
+        }
+    }
+}
+
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -55,6 +55,9 @@ pub fn look_and_tell(place: &Place, projects: &[ProjectName], out: &mut dyn Writ
                     .map_or_else(String::new, |c| format!(": {} {}", c.commit.short(), c.subject));
                 writeln!(out, "{name}: a build is queued{what}")?;
             }
+            None if store.read().tips(name)?.is_empty() => {
+                writeln!(out, "{name}: the repository is empty, or has none of the branches; the first push is built")?;
+            }
             None => writeln!(out, "{name}: nothing new")?,
         }
     }

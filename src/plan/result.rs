@@ -48,6 +48,10 @@ pub fn judge(ended: &Ended) -> (Verdict, String) {
     match ended {
         Ended::Exited(0) => (Verdict::Success, String::new()),
         Ended::Exited(code) => (Verdict::Failure, format!("exit code {code}")),
+        // Without control groups of version 2 systemd cannot tell that it was the kernel, for want of memory.
+        Ended::Signalled(signal) if signal == "SIGKILL" => {
+            (Verdict::Failure, "killed by SIGKILL, which was not ours: perhaps out of memory".to_owned())
+        }
         Ended::Signalled(signal) => (Verdict::Failure, format!("killed by {signal}")),
         Ended::OutOfMemory(Some(limit)) => {
             (Verdict::Failure, format!("killed: out of memory at {}; `memory` in [build] allows more", bytes(*limit)))

@@ -159,6 +159,12 @@ impl Bus {
             .collect())
     }
 
+    /// When this systemd began, in microseconds since 1970: what tells one boot from the next, over a re-execution too.
+    /// The kernel's boot id does not do: containers share it with their host, and it does not change when they reboot.
+    pub fn began(&self) -> Result<u64, BusError> {
+        self.property(MANAGER_PATH, MANAGER, "UserspaceTimestamp")
+    }
+
     /// What the machine as a whole is doing.
     pub fn system_state(&self) -> Result<SystemState, BusError> {
         let word: String = self.property(MANAGER_PATH, MANAGER, "SystemState")?;

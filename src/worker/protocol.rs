@@ -137,7 +137,7 @@ pub enum Answer<T> {
 
 /// Why it could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{kind}: {message}")]
+#[error("{kind}: {message}{}", kind.advice())]
 pub struct Failure {
     /// Whose turn it is.
     pub kind: FailureKind,

@@ -55,6 +55,8 @@ hostname "$name"
 mkdir -p .old
 pivot_root . .old
 umount -l .old
+# systemd does this itself only outside of containers; without it no credential reaches its unit.
+mount --make-rshared /
 exec env -i container=machine PATH=/usr/sbin:/usr/bin:/sbin:/bin NOTIFY_SOCKET=/run/boot/notify \
     SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 \
     "SYSTEMD_PROC_CMDLINE=systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1" \

@@ -4,10 +4,13 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bad_input;
 mod builds;
 mod deploy;
 mod harness_works;
 mod installation;
 mod polling;
+mod remotes;
 mod stopping;
 mod story;
+mod survival;

@@ -168,12 +168,6 @@ impl Team {
         self.machine.sh(&format!("touch /var/cache/ci/{project}/cache/go"));
     }
 
-    /// Steps stop at their [`HOLD`] again.
-    #[track_caller]
-    pub(crate) fn hold_again(&self, project: &str) {
-        self.machine.sh(&format!("rm -f /var/cache/ci/{project}/cache/go"));
-    }
-
     /// Where a step can leave something for the test: its `$CI_CACHE`.
     pub(crate) fn cache(&self, project: &str, file: &str) -> String {
         format!("/var/cache/ci/{project}/cache/{file}")
