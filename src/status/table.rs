@@ -7,7 +7,7 @@ use crate::view::{Configured, Light, Line, Overview, Setup, standing, subject, t
 
 pub(super) fn overview(configured: &Configured, overview: &Overview, screen: &Screen) -> String {
     if overview.lines.is_empty() {
-        let hint = "No projects yet. A project is one file: /etc/ci/projects.d/NAME.toml (ci-config new GIT-URL).\n";
+        let hint = "No projects yet. A project is one file, /etc/ci/projects.d/NAME.toml: man ci-project shows twelve lines that work.\n";
         return if configured.errors.is_empty() { hint.to_owned() } else { String::new() };
     }
     let mut table = Columns::head(&["PROJECT", "BUILD", "RESULT", "BRANCH", "WHEN", "TOOK", "LIVE", "COMMIT"]);

@@ -52,7 +52,7 @@ impl Trouble {
     /// The sentence.
     pub fn describe(&self, project: &ProjectName, now: Timestamp) -> String {
         match self {
-            Trouble::Config(error) => format!("{}; see ci-config check {project}", harmless(error)),
+            Trouble::Config(error) => format!("{}; see ci-config check", harmless(error)),
             Trouble::Poll { error, since } => format!(
                 "cannot read the repository (since {}): {}; trying again at every poll",
                 ago(*since, now),
