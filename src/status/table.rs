@@ -88,7 +88,7 @@ fn notes(table: &mut Columns, line: &Line, screen: &Screen) {
         table.note(DIM, "retired: it has no file any more");
     }
     for trouble in line.troubles() {
-        table.note(RED, trouble.describe(&line.name, screen.now));
+        table.note(RED, trouble.describe(screen.now));
     }
 }
 

@@ -50,7 +50,7 @@ impl Trouble {
     }
 
     /// The sentence.
-    pub fn describe(&self, project: &ProjectName, now: Timestamp) -> String {
+    pub fn describe(&self, now: Timestamp) -> String {
         match self {
             Trouble::Config(error) => format!("{}; see ci-config check", harmless(error)),
             Trouble::Poll { error, since } => format!(
