@@ -62,6 +62,8 @@ pub(super) fn describe(
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(identity(&project.name, &user));
     properties.extend(walls(project.build.network));
+    // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
+    properties.push(Property::private_tmp(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
     properties.extend(nothing_of_ours(place));

@@ -1,7 +1,7 @@
 //! What needs somebody's attention, as one sentence that ends with what happens or helps next.
 
 use super::text::{ago, harmless};
-use crate::model::{Deploy, DeployState, Outcome, ProjectName};
+use crate::model::{Deploy, DeployState, Outcome};
 use crate::store::SourceRow;
 use jiff::Timestamp;
 
