@@ -231,6 +231,7 @@ impl Attendant<'_> {
             });
             match watched {
                 Ok(state) => return state.map(Ok),
+                Err(_) if leaving.load(Ordering::SeqCst) => return None,
                 Err(error) if tries == BUS_TRIES => return Some(Err(error)),
                 Err(error) => {
                     tracing::debug!("{error}; looking for the bus again");
