@@ -106,7 +106,7 @@ demo: ## the whole way on a throw-away machine, as root; KEEP=1 leaves it up
 
 bench: ## the promises that are ratios, on a booted machine, as root
 	@tests/setup
-	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) bench --locked --bench machine
+	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --bench machine
 
 clean: ## remove what was built
 	$(CARGO) clean

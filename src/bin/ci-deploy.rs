@@ -1,57 +1,19 @@
 //! `ci-deploy`: make a build live, or go back; and, as units, everything around a deploy.
 
-use clap::{ArgGroup, Parser};
+use clap::Parser;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
+use unitci::cli::deploy::Arguments;
 use unitci::config::{LoadError, Styling};
 use unitci::deploy::check::{self, State};
 use unitci::deploy::list::{self, Format};
-use unitci::deploy::person::{self, Queued, WishError};
-use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch, follow};
+use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch};
 use unitci::journal;
 use unitci::model::{BuildSpec, Outcome, Place, ProjectName};
+use unitci::person::{self, Deploying, WishError};
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
-
-/// Make a green build live: a release beside the others, services restarted and checked, back if they are not well
-#[derive(Parser)]
-#[command(name = "ci-deploy", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "dispatch", "carry_out"]))]
-#[command(group = ArgGroup::new("units").args(["dispatch", "carry_out"]))]
-struct Arguments {
-    /// The build, or the newest green one of the project's deploy branch
-    #[arg(value_name = "PROJECT[:N]", required_unless_present = "units", conflicts_with = "units")]
-    build: Option<BuildSpec>,
-    /// Go back to the newest good release before the live one, which does not deploy by itself again
-    #[arg(long)]
-    rollback: bool,
-    /// Say what a first deploy would miss, and the commands that mend it; exits 1 if anything is missing or unseen
-    #[arg(long)]
-    check: bool,
-    /// List releases and the last deploys
-    #[arg(long)]
-    list: bool,
-    /// Why, for those who read it later
-    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "list", "units"])]
-    reason: Option<String>,
-    /// Do not wait for the end; without this, exit 0 is live and well, 1 is not
-    #[arg(long, conflicts_with_all = ["check", "list", "units"])]
-    no_wait: bool,
-    /// Write JSON
-    #[arg(long, conflicts_with_all = ["rollback", "units", "reason", "no_wait"])]
-    json: bool,
-    /// Start what is to be deployed; run by ci-deploy.service
-    #[arg(long, hide = true)]
-    dispatch: bool,
-    /// Carry out a project's deploys; run by ci-deploy@.service
-    #[arg(long, hide = true, value_name = "PROJECT")]
-    carry_out: Option<ProjectName>,
-    /// Take DIR for /
-    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
-    root: PathBuf,
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -124,14 +86,14 @@ fn after(error: &CarryError) -> ExitCode {
     }
 }
 
-fn wait(place: &Place, spec: &BuildSpec, queued: &Queued, no_wait: bool) -> Result<ExitCode, WishError> {
+fn wait(place: &Place, spec: &BuildSpec, queued: &Deploying, no_wait: bool) -> Result<ExitCode, WishError> {
     let mut out = anstream::stdout();
     let said = writeln!(out, "queued: deploy of {}:{}", spec.project, queued.number);
-    said.map_err(follow::FollowError::from)?;
+    said.map_err(WishError::from)?;
     if no_wait {
         return Ok(ExitCode::SUCCESS);
     }
-    Ok(match follow::follow(place, queued.deploy, &mut out)? {
+    Ok(match person::follow(place, queued.deploy, &mut out)? {
         Outcome::Deployed => ExitCode::SUCCESS,
         Outcome::Failed | Outcome::RolledBack | Outcome::Down | Outcome::Superseded => ExitCode::FAILURE,
     })

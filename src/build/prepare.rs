@@ -110,14 +110,20 @@ impl Supervisor<'_> {
             folder: self.place.cache(&self.id.project),
             timeout: CHECKOUT,
         };
-        let answer = self.call(step, Work::Checkout, task, recorder)?;
-        Ok(answer.map(|done| {
-            let subject = self.subject().step(&step.name).commit(commit);
-            let text =
-                format!("{} at {} by {}: {}", self.id.project, commit.short(), done.commit.author, done.commit.subject);
-            journal::emit(Event::StepStarted, &subject, Priority::Notice, &text);
-            format!("{} files at {}", done.files, commit.short())
-        }))
+        let done = match self.call(step, Work::Checkout, task, recorder)? {
+            Ok(done) => done,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        let subject = self.subject().step(&step.name).commit(commit);
+        let (author, what) = (&done.commit.author, &done.commit.subject);
+        let text = format!("{} at {} by {author}: {what}", self.id.project, commit.short());
+        journal::emit(Event::StepStarted, &subject, Priority::Notice, &text);
+        if self.build()?.changes.is_empty() {
+            // Whoever asked knew the commit alone.
+            let (id, changes) = (self.id.clone(), [Change::from(&done.commit)]);
+            self.store.write_patiently(|tx| tx.pin(&id, None, commit, &changes))?;
+        }
+        Ok(Ok(format!("{} files at {}", done.files, commit.short())))
     }
 
     /// Brings the mirror up to date and pins the commit that was asked for.

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod clean;
 pub mod config;
+pub mod deploy;
 pub mod notify;
 pub mod poll;
 
@@ -17,6 +18,7 @@ pub fn commands() -> Vec<Command> {
         build::Arguments::command(),
         clean::Arguments::command(),
         config::Arguments::command(),
+        deploy::Arguments::command(),
         notify::Arguments::command(),
         poll::Arguments::command(),
         crate::status::Args::command(),

@@ -4,6 +4,7 @@ use crate::config::project::Network;
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, unit};
 use crate::systemd::{Capability, KeyringMode, Namespaces, Property, ProtectHome, ProtectProc, ProtectSystem};
+use nix::errno::Errno;
 use std::path::Path;
 
 /// A path as the bus wants it. Ours are text: they come from checked names.
@@ -37,6 +38,9 @@ pub(super) fn walls(network: Network) -> Vec<Property> {
         Property::lock_personality(true),
         Property::system_call_architectures_native(),
         Property::system_call_filter(&["@system-service"]),
+        // A tool that asks for more priority is told no, and goes on; it is not killed for asking.
+        Property::system_call_denied(&["@resources"]),
+        Property::system_call_error_number(Errno::EPERM),
         Property::restrict_address_families(&["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]),
         Property::keyring_mode(KeyringMode::Private),
         Property::umask(0o022),

@@ -6,7 +6,7 @@ use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::model::{Place, unit};
 use crate::order::{Shutdown, StepOrder};
-use crate::systemd::{KillMode, OomPolicy, Property, ServiceType, Transient};
+use crate::systemd::{KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
@@ -62,6 +62,10 @@ pub(super) fn describe(
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(identity(&project.name, &user));
     properties.extend(walls(project.build.network));
+    // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
+    properties.push(Property::private_tmp(true));
+    // Not even an empty one: nothing that a step runs has a reason to look there.
+    properties.push(Property::protect_home(ProtectHome::Yes));
     properties.extend(nothing_of_ours(place));
     let (own, tmp) = (text(&own), text(&own.join("tmp")));
     properties.push(Property::bind_paths(&[(&own, &own), (&tmp, "/tmp"), (&tmp, "/var/tmp")]));

@@ -119,7 +119,7 @@ fn row(line: &Line, clock: &Clock) -> Markup {
                     div { (state("waiting", Light::Blue)) " " (count(line.waiting.len(), "request")) " in the queue" }
                 }
                 @for trouble in line.troubles() {
-                    p.bad { (harmless(&trouble.describe(&line.name, clock.now))) }
+                    p.bad { (harmless(&trouble.describe(clock.now))) }
                 }
             }
             td { (live(line, clock)) }

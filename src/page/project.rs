@@ -40,7 +40,7 @@ pub fn project(site: &Site, view: &ProjectView, below: Option<BuildNumber>, cloc
             }
         }
         @if let Some(url) = line.site() { p { (site_link(url)) } }
-        @for trouble in line.troubles() { p.bad { (harmless(&trouble.describe(&line.name, clock.now))) } }
+        @for trouble in line.troubles() { p.bad { (harmless(&trouble.describe(clock.now))) } }
         @if busy { (queue(view, clock)) }
         (history(view, below, clock))
         @if !view.deploys.is_empty() { (deploys(&view.deploys, clock)) }

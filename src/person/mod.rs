@@ -1,15 +1,19 @@
 //! What people's commands do: ask the core over its socket, and if wanted wait, reading the store like anybody.
 
 mod build;
+mod deploy;
 mod poll;
+mod release;
 mod wait;
 
 pub use build::{Wish, Wished, stop_and_tell, wish};
+pub use deploy::{Deploying, deploy, rollback};
 pub use poll::{look, look_and_tell};
+pub use release::follow;
 pub use wait::{wait_and_tell, wait_for_build, wait_for_verdict};
 
 use crate::intake::{Answer, AskError, Refusal};
-use crate::model::ProjectName;
+use crate::model::{DeployId, ProjectName};
 use crate::output::LogError;
 use crate::store::StoreError;
 
@@ -50,6 +54,9 @@ pub enum WishError {
         /// Why.
         trouble: String,
     },
+    /// There is nothing to wait for.
+    #[error("there is no deploy {0}")]
+    NoSuchDeploy(DeployId),
     /// No such branch.
     #[error("{project} has no branch {branch} that it watches; ci-build --force {project} -b {branch} builds any")]
     NotWatched {
@@ -71,6 +78,11 @@ impl WishError {
         }
     }
 
+    /// Whether what was asked for is queued all the same, and only cannot be watched.
+    pub fn is_only_blind(&self) -> bool {
+        matches!(self, WishError::Store(StoreError::Denied(_) | StoreError::Missing(_)))
+    }
+
     /// The exit code (STYLE: 1 failed, 2 usage, 75 try again, 78 configuration).
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -83,6 +95,7 @@ impl WishError {
             | WishError::Write(_)
             | WishError::Confused
             | WishError::Dropped(_)
+            | WishError::NoSuchDeploy(_)
             | WishError::NotWatched { .. } => 1,
         }
     }

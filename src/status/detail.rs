@@ -33,7 +33,7 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
         out += &format!("{}\n", harmless(site));
     }
     for trouble in line.troubles() {
-        out += &format!("{}\n", painted(RED, &trouble.describe(&line.name, screen.now)));
+        out += &format!("{}\n", painted(RED, &trouble.describe(screen.now)));
     }
     for request in &line.waiting {
         let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());

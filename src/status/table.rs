@@ -7,7 +7,7 @@ use crate::view::{Configured, Light, Line, Overview, Setup, standing, subject, t
 
 pub(super) fn overview(configured: &Configured, overview: &Overview, screen: &Screen) -> String {
     if overview.lines.is_empty() {
-        let hint = "No projects yet. A project is one file: /etc/ci/projects.d/NAME.toml (ci-config new GIT-URL).\n";
+        let hint = "No projects yet. A project is one file, /etc/ci/projects.d/NAME.toml: man ci-project shows twelve lines that work.\n";
         return if configured.errors.is_empty() { hint.to_owned() } else { String::new() };
     }
     let mut table = Columns::head(&["PROJECT", "BUILD", "RESULT", "BRANCH", "WHEN", "TOOK", "LIVE", "COMMIT"]);
@@ -88,7 +88,7 @@ fn notes(table: &mut Columns, line: &Line, screen: &Screen) {
         table.note(DIM, "retired: it has no file any more");
     }
     for trouble in line.troubles() {
-        table.note(RED, trouble.describe(&line.name, screen.now));
+        table.note(RED, trouble.describe(screen.now));
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn why(configured: &Configured, view: &ProjectView, screen: &Screen) 
         (Setup::Ready { .. } | Setup::Broken(_), _) => {}
     }
     for trouble in line.troubles() {
-        out += &format!("  {}\n", painted(RED, &trouble.describe(&line.name, screen.now)));
+        out += &format!("  {}\n", painted(RED, &trouble.describe(screen.now)));
     }
     for running in &line.running {
         say(&mut out, &format!("{} runs now; one build of a project runs at a time", running.build.id));

@@ -162,6 +162,8 @@ properties! {
     system_call_filter(calls: &[&str]) = "SystemCallFilter" allowed(calls);
     /// `SystemCallFilter=~` of calls and `@groups` that are denied; all others stay.
     system_call_denied(calls: &[&str]) = "SystemCallFilter" (false, strings(calls));
+    /// `SystemCallErrorNumber=`: what a denied call returns; without it the caller is killed by SIGSYS.
+    system_call_error_number(errno: nix::errno::Errno) = "SystemCallErrorNumber" errno as i32;
     /// `SystemCallArchitectures=native`. It also halves what a filter costs at start.
     system_call_architectures_native() = "SystemCallArchitectures" strings(&["native"]);
     /// `RestrictAddressFamilies=` of families that are allowed. An empty list allows none.

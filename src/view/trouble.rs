@@ -1,7 +1,7 @@
 //! What needs somebody's attention, as one sentence that ends with what happens or helps next.
 
 use super::text::{ago, harmless};
-use crate::model::{Deploy, DeployState, Outcome, ProjectName};
+use crate::model::{Deploy, DeployState, Outcome};
 use crate::store::SourceRow;
 use jiff::Timestamp;
 
@@ -50,9 +50,9 @@ impl Trouble {
     }
 
     /// The sentence.
-    pub fn describe(&self, project: &ProjectName, now: Timestamp) -> String {
+    pub fn describe(&self, now: Timestamp) -> String {
         match self {
-            Trouble::Config(error) => format!("{}; see ci-config check {project}", harmless(error)),
+            Trouble::Config(error) => format!("{}; see ci-config check", harmless(error)),
             Trouble::Poll { error, since } => format!(
                 "cannot read the repository (since {}): {}; trying again at every poll",
                 ago(*since, now),

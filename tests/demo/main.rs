@@ -32,7 +32,7 @@ fn demonstrate(interrupt: &Interrupt) -> Result<(), Interrupted> {
     if std::env::var_os("KEEP").is_some_and(|keep| !keep.is_empty() && keep != "0") {
         keep(&stage, &doors);
         interrupt.wait();
-        anstream::println!("\nThe machine is gone.");
+        anstream::println!("\nThe machine goes.");
     }
     Ok(())
 }

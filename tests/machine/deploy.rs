@@ -85,7 +85,11 @@ impl Shop {
             .sh("cd /root/gkp; git add -A; git commit -qm change; git push -q origin main; chmod -R a+rX /srv/git");
         self.machine.sh("ci-build --wait gkp >/dev/null");
         let sql = "SELECT max(number) FROM build";
-        self.machine.sh(&format!("sqlite3 -readonly /var/lib/ci/store/ci.sqlite '{sql}'")).trim().parse().unwrap()
+        self.machine
+            .sh(&format!("sqlite3 -readonly /var/lib/ci/store/ci.sqlite '{sql}'"))
+            .trim()
+            .parse()
+            .expect("a number")
     }
 
     fn push_good(&self, text: &str) -> u64 {
@@ -93,15 +97,23 @@ impl Shop {
     }
 
     fn list(&self) -> Value {
-        serde_json::from_str(&self.machine.sh("ci-deploy --list gkp --json")).unwrap()
+        serde_json::from_str(&self.machine.sh("ci-deploy --list gkp --json")).expect("JSON")
+    }
+
+    /// `releases` or `deploys`, newest first.
+    fn rows(&self, which: &str) -> Vec<Value> {
+        self.list()[which].as_array().expect("a list").clone()
+    }
+
+    fn row(&self, which: &str, build: u64) -> Option<Value> {
+        self.rows(which).into_iter().find(|row| row["build"] == build)
     }
 
     /// Waits for the end of this build's newest deploy.
     #[track_caller]
     fn outcome(&self, build: u64) -> (String, String) {
         self.machine.wait_for(&format!("the deploy of {build} ends"), SOON, || {
-            let list = self.list();
-            let deploy = list["deploys"].as_array().unwrap().iter().find(|deploy| deploy["build"] == build).cloned()?;
+            let deploy = self.row("deploys", build)?;
             let outcome = deploy["outcome"].as_str()?.to_owned();
             Some((outcome, deploy["summary"].as_str().unwrap_or_default().to_owned()))
         })
@@ -120,19 +132,16 @@ impl Shop {
     }
 
     fn standing(&self, build: u64) -> Option<String> {
-        let list = self.list();
-        let release = list["releases"].as_array().unwrap().iter().find(|release| release["build"] == build)?;
-        Some(release["standing"].as_str().unwrap().to_owned())
+        Some(self.row("releases", build)?["standing"].as_str()?.to_owned())
     }
 
     /// The store, the link, the service and nginx all say that this build is live, and nothing is left running.
     #[track_caller]
     fn live(&self, build: u64, text: &str) {
-        let list = self.list();
-        let live: Vec<&Value> =
-            list["releases"].as_array().unwrap().iter().filter(|release| !release["live_since"].is_null()).collect();
-        assert_eq!(live.iter().map(|release| release["build"].as_u64().unwrap()).collect::<Vec<_>>(), [build]);
-        let name = live[0]["name"].as_str().unwrap();
+        let mut live = self.rows("releases");
+        live.retain(|release| !release["live_since"].is_null());
+        assert_eq!(live.iter().map(|release| &release["build"]).collect::<Vec<_>>(), [build]);
+        let name = live[0]["name"].as_str().expect("its name");
         assert_eq!(self.machine.sh("readlink /srv/gkp/current").trim(), format!("releases/{name}"));
         for port in [8000, 8080] {
             self.machine.wait_until(&format!("port {port} serves {text}"), SOON, || {
@@ -149,9 +158,8 @@ impl Shop {
 
     /// The abbreviated commit of a build.
     fn commit(&self, build: u64) -> String {
-        let list = self.list();
-        let release = list["releases"].as_array().unwrap().iter().find(|release| release["build"] == build).unwrap();
-        release["commit"].as_str().unwrap()[..7].to_owned()
+        let release = self.row("releases", build).expect("its release");
+        release["commit"].as_str().expect("a commit")[..7].to_owned()
     }
 
     fn hold(&self, what: &str) {
@@ -165,7 +173,7 @@ impl Shop {
     #[track_caller]
     fn wait_phase(&self, phase: &str) {
         self.machine.wait_until(&format!("a deploy comes to {phase}"), SOON, || {
-            self.list()["deploys"].as_array().unwrap().iter().any(|deploy| deploy["phase"] == phase)
+            self.rows("deploys").iter().any(|deploy| deploy["phase"] == phase)
         });
     }
 

@@ -1,10 +1,11 @@
 //! A person waits for a deploy, reading the store like anybody.
 
+use super::WishError;
 use crate::model::{Deploy, DeployId, DeployState, Outcome, Phase, Place};
 use crate::output::terminal::{Look, clean};
 use crate::output::{LogError, LogReader};
-use crate::store::{Store, StoreError};
-use std::io::{self, Write};
+use crate::store::Store;
+use std::io::Write;
 use std::time::Duration;
 
 /// How often the store is looked at.
@@ -14,26 +15,12 @@ const LOOKS: u32 = 10;
 /// How many lines of the log of a deploy that failed are shown, and at most how many bytes.
 const TAIL: (u64, usize) = (15, 8 * 1024);
 
-/// Why somebody cannot wait.
-#[derive(Debug, thiserror::Error)]
-pub enum FollowError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There is nothing to wait for.
-    #[error("there is no deploy {0}")]
-    NoSuchDeploy(DeployId),
-    /// Nobody to tell.
-    #[error("cannot write: {0}")]
-    Write(#[from] io::Error),
-}
-
 /// Tells each phase as it comes, until the deploy is over; of one that failed also the end of its log.
-pub fn follow(place: &Place, id: DeployId, out: &mut dyn Write) -> Result<Outcome, FollowError> {
+pub fn follow(place: &Place, id: DeployId, out: &mut dyn Write) -> Result<Outcome, WishError> {
     let store = Store::open_read_only(place)?;
     let (mut told, mut version) = (None, store.data_version()?);
     loop {
-        let deploy = store.read().deploy(id)?.ok_or(FollowError::NoSuchDeploy(id))?;
+        let deploy = store.read().deploy(id)?.ok_or(WishError::NoSuchDeploy(id))?;
         match &deploy.state {
             DeployState::Waiting => {}
             DeployState::Running { phase, .. } if told == Some(*phase) => {}
@@ -75,7 +62,7 @@ fn tell_end(
     outcome: Outcome,
     summary: &str,
     out: &mut dyn Write,
-) -> Result<(), FollowError> {
+) -> Result<(), WishError> {
     match outcome {
         Outcome::Deployed | Outcome::Superseded => {}
         Outcome::Failed | Outcome::RolledBack | Outcome::Down => {

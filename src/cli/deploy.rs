@@ -1,0 +1,43 @@
+//! The command line of `ci-deploy`.
+
+use crate::model::{BuildSpec, ProjectName};
+use clap::{ArgGroup, Parser};
+use std::path::PathBuf;
+
+/// Make a green build live: a release beside the others, services restarted and checked, back if they are not well
+#[derive(Parser)]
+#[command(name = "ci-deploy", version, arg_required_else_help = true)]
+#[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "dispatch", "carry_out"]))]
+#[command(group = ArgGroup::new("units").args(["dispatch", "carry_out"]))]
+pub struct Arguments {
+    /// The build, or the newest green one of the project's deploy branch
+    #[arg(value_name = "PROJECT[:N]", required_unless_present = "units", conflicts_with = "units")]
+    pub build: Option<BuildSpec>,
+    /// Go back to the newest good release before the live one, which does not deploy by itself again
+    #[arg(long)]
+    pub rollback: bool,
+    /// Say what a first deploy would miss, and the commands that mend it; exits 1 if anything is missing or unseen
+    #[arg(long)]
+    pub check: bool,
+    /// List releases and the last deploys
+    #[arg(long)]
+    pub list: bool,
+    /// Why, for those who read it later
+    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "list", "units"])]
+    pub reason: Option<String>,
+    /// Do not wait for the end; without this, exit 0 is live and well, 1 is not
+    #[arg(long, conflicts_with_all = ["check", "list", "units"])]
+    pub no_wait: bool,
+    /// Write JSON
+    #[arg(long, conflicts_with_all = ["rollback", "units", "reason", "no_wait"])]
+    pub json: bool,
+    /// Start what is to be deployed; run by ci-deploy.service
+    #[arg(long, hide = true)]
+    pub dispatch: bool,
+    /// Carry out a project's deploys; run by ci-deploy@.service
+    #[arg(long, hide = true, value_name = "PROJECT")]
+    pub carry_out: Option<ProjectName>,
+    /// Take DIR for /
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    pub root: PathBuf,
+}
