@@ -89,7 +89,7 @@ fn the_pages_say_what_there_is_to_say() {
                 "step <b>build</b>",
                 "watching main at 3f2a91c; builds at the next push; now: ci-build docs",
                 "Let guests check out without an account",
-                "ci-config check typo",
+                "see ci-config check",
                 "href=\"https://test.example.org\"",
                 "retired: it has no file any more",
             ][..],

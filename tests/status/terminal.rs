@@ -32,7 +32,7 @@ fn texts_say_what_there_is_without_colours_in_a_pipe() {
                 "1 request waiting",
                 "watching main at 3f2a91c; builds at the next push; now: ci-build docs",
                 "typo     –      ✗ broken",
-                "ci-config check typo",
+                "see ci-config check",
                 "deploy of shop:2: rolled back: health check",
                 "cannot read the repository (since 1 min ago): git.example.org: connection refused",
                 "retired: it has no file any more",
