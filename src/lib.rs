@@ -18,7 +18,7 @@
 //! | seams | `git` `systemd` `store` `intake` `order` `output` `journal` `http` | model, config; never each other |
 //! | words | `config` | model |
 //! | | `model` | nothing |
-//! | small tools of the edge | `boot` `child` `wake` | model |
+//! | small tools of the edge | `child` `wake` | model |
 //!
 //! `tests/architecture.rs` holds the code to it.
 

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 const WORDS: &[&str] = &["model", "config"];
 const SEAMS: &[&str] = &["git", "systemd", "store", "intake", "order", "output", "journal", "http"];
 const SHARED: &[&str] = &["attend", "tell", "view", "page"];
-const EDGE: &[&str] = &["boot", "child", "wake"];
+const EDGE: &[&str] = &["child", "wake"];
 
 /// What a module of `src/` may name with `crate::`.
 fn allowed(module: &str) -> Vec<&'static str> {
     let below = |parts: &[&[&'static str]]| parts.concat();
     match module {
-        "model" | "boot" | "child" => vec![],
+        "model" | "child" => vec![],
         "config" | "wake" => vec!["model"],
         "git" => vec!["model", "config", "child"],
         "systemd" | "store" | "intake" | "order" | "output" | "journal" | "http" => WORDS.to_vec(),
