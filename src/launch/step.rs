@@ -1,7 +1,7 @@
 //! The unit of a step.
 
 use super::carry::Refusal;
-use super::sandbox::{identity, nothing_of_ours, step_user, text, walls};
+use super::sandbox::{identity, kernel_walls, nothing_of_ours, step_user, text, walls};
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::model::{Place, unit};
@@ -62,6 +62,7 @@ pub(super) fn describe(
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(identity(&project.name, &user));
     properties.extend(walls(project.build.network));
+    properties.extend(kernel_walls());
     // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
     properties.push(Property::private_tmp(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
