@@ -8,10 +8,11 @@ use crate::model::build::Usage;
 use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
-use crate::worker::call::{self, Call, CallError};
-use crate::worker::protocol::{AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve};
+use crate::worker::call::{self, Begun, Call, CallError};
+use crate::worker::protocol::{AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve, Task};
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long filling a workspace may take.
@@ -27,6 +28,12 @@ enum Trouble {
     Stopped,
     /// The supervisor is to leave.
     Leave,
+}
+
+/// A worker that is being started, and what it says.
+struct Early {
+    messages: OwnedFd,
+    worker: JoinHandle<Result<Begun, CallError>>,
 }
 
 impl Supervisor<'_> {
@@ -76,7 +83,10 @@ impl Supervisor<'_> {
         let build = self.build()?;
         // A polled commit is in the mirror since the poll.
         let mut commit = build.commit.clone();
+        let mut early = None;
         if commit.is_none() {
+            // Its sandbox is made while the fetch runs.
+            early = Some(self.begin(Work::Checkout, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
             commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -85,14 +95,14 @@ impl Supervisor<'_> {
         let Some(commit) = commit else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
         };
-        match self.check_out_commit(step, &commit, recorder.as_deref_mut())? {
+        match self.check_out_commit(step, &commit, early, recorder.as_deref_mut())? {
             Err(Trouble::Call(CallError::Failed(failure))) if failure.kind == FailureKind::NoSuchCommit => {
                 // The mirror lost it, or never had it: fetch, and try once more.
                 let build = Build { commit: None, ..build };
                 if let Err(trouble) = self.fetch(step, &build, recorder.as_deref_mut())? {
                     return Ok(Err(trouble));
                 }
-                self.check_out_commit(step, &commit, recorder)
+                self.check_out_commit(step, &commit, None, recorder)
             }
             other => Ok(other),
         }
@@ -102,6 +112,7 @@ impl Supervisor<'_> {
         &mut self,
         step: &StepRow,
         commit: &CommitId,
+        early: Option<Early>,
         recorder: Option<&mut Recorder>,
     ) -> Result<Result<String, Trouble>, SuperviseError> {
         let task = CheckoutTask {
@@ -110,7 +121,7 @@ impl Supervisor<'_> {
             folder: self.place.cache(&self.id.project),
             timeout: CHECKOUT,
         };
-        let done = match self.call(step, Work::Checkout, task, recorder)? {
+        let done = match self.call(step, Work::Checkout, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
@@ -148,7 +159,7 @@ impl Supervisor<'_> {
             resolve: Some(resolve.clone()),
             timeout: FETCH.max(self.project.source.timeout),
         };
-        let answer: FetchAnswer = match self.call(step, Work::Fetch, task, recorder)? {
+        let answer: FetchAnswer = match self.call(step, Work::Fetch, None, task, recorder)? {
             Ok(answer) => answer,
             Err(trouble) => return Ok(Err(trouble)),
         };
@@ -181,11 +192,23 @@ impl Supervisor<'_> {
         Ok(Ok(commit))
     }
 
+    /// Has a worker started, in a thread of its own: it is awaited when its task is there.
+    fn begin(&self, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
+        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(StepIndex::CHECKOUT, source))?;
+        let (place, id) = (self.place.clone(), self.id.clone());
+        let worker = std::thread::spawn(move || {
+            let call = Call { place: &place, project: &id.project, work, job: &id.number.to_string() };
+            call.begin(timeout, to_messages.as_fd())
+        });
+        Ok(Early { messages, worker })
+    }
+
     /// Has a worker do a task; what it says on the way goes into the step's log.
     fn call<T>(
         &mut self,
         step: &StepRow,
         work: Work,
+        early: Option<Early>,
         task: T,
         recorder: Option<&mut Recorder>,
     ) -> Result<Result<T::Answer, Trouble>, SuperviseError>
@@ -193,15 +216,19 @@ impl Supervisor<'_> {
         T: crate::worker::protocol::Ask + Send,
         T::Answer: Send,
     {
-        let (id, place, bell) = (self.id.clone(), self.place, self.bell.clone());
+        let (id, bell, task): (_, _, Task) = (self.id.clone(), self.bell.clone(), task.into());
         let job = id.number.to_string();
-        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(StepIndex::CHECKOUT, source))?;
-        let call = Call { place, project: &id.project, work, job: &job };
+        let Early { messages, worker } = match early {
+            Some(early) => early,
+            None => self.begin(work, task.timeout())?,
+        };
         let done = std::sync::Mutex::new(None);
         let attended = std::thread::scope(|threads| {
             threads.spawn(|| {
-                let answer = call.make(task, to_messages.as_fd());
-                drop(to_messages);
+                let answer = match worker.join() {
+                    Ok(begun) => begun.and_then(|begun| begun.finish::<T>(&task)),
+                    Err(_) => Err(CallError::Nothing),
+                };
                 *done.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(answer);
                 bell.ring();
             });

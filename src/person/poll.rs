@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// How often the store is looked at while somebody waits.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Has repositories looked at, and returns when that has been done, well or not.
 pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, WishError> {

@@ -4,9 +4,10 @@ use super::protocol::{ANSWER_MAX, Answer, AnswerError, Ask, Failure, Remote, Tas
 use crate::config::Project;
 use crate::model::{Place, ProjectName, unit};
 use crate::order::{Order, OrderError, Orders, Work};
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why there is no answer of use.
 #[derive(Debug, thiserror::Error)]
@@ -48,25 +49,39 @@ impl Call<'_> {
     /// Has the job done; what the worker says on the way goes to `messages`.
     pub fn make<T: Ask>(&self, task: T, messages: BorrowedFd<'_>) -> Result<T::Answer, CallError> {
         let task: Task = task.into();
-        let (their_task, mut our_task) = std::io::pipe()?;
-        let (our_answer, their_answer) = std::io::pipe()?;
-        let order = Order::Work {
-            project: self.project.clone(),
-            work: self.work,
-            job: self.job.to_owned(),
-            timeout: task.timeout(),
-        };
+        self.begin(task.timeout(), messages)?.finish::<T>(&task)
+    }
+
+    /// Has the worker started, to wait for its task; one that is let go without leaves by itself. `timeout` is for
+    /// waiting and working together.
+    pub fn begin(&self, timeout: Duration, messages: BorrowedFd<'_>) -> Result<Begun, CallError> {
+        let (their_task, task) = std::io::pipe()?;
+        let (answer, their_answer) = std::io::pipe()?;
+        let order = Order::Work { project: self.project.clone(), work: self.work, job: self.job.to_owned(), timeout };
         Orders::to(self.place).give(&order, &[their_task.as_fd(), their_answer.as_fd(), messages])?;
-        drop((their_task, their_answer));
-        let text = serde_json::to_vec(&task)?;
-        match our_task.write_all(&text) {
+        Ok(Begun { task, answer })
+    }
+}
+
+/// A worker that waits for its task.
+#[derive(Debug)]
+pub struct Begun {
+    task: PipeWriter,
+    answer: PipeReader,
+}
+
+impl Begun {
+    /// Gives it the task, which was made of a `T`, and takes its answer.
+    pub fn finish<T: Ask>(mut self, task: &Task) -> Result<T::Answer, CallError> {
+        let text = serde_json::to_vec(task)?;
+        match self.task.write_all(&text) {
             // It ended before it had read all: its answer says why.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
-        drop(our_task);
+        drop(self.task);
         let mut printed = Vec::new();
-        our_answer.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
+        self.answer.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
         Answer::<T::Answer>::parse(&printed)?.into_result().map_err(CallError::Failed)
     }
 }
