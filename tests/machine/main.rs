@@ -14,3 +14,4 @@ mod remotes;
 mod stopping;
 mod story;
 mod survival;
+mod systemd_seam;

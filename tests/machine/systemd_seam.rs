@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says by a panic that it failed")]
 
+use crate::harness::{Machine, Suite};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -13,6 +14,36 @@ use unitci::systemd::{
     LoadState, Namespaces, OomPolicy, Output, Property, ProtectHome, ProtectProc, ProtectSystem, Seen, ServiceType,
     StartError, SubState, SystemState, Transient, UnitState, Verb, Whom,
 };
+
+/// All of them on one machine of each suite, one after the other: some re-execute systemd or kill its bus.
+#[test]
+fn the_seam_holds() {
+    for suite in Suite::every() {
+        let machine = Machine::boot(suite);
+        let address = BusAddress::At(machine.bus_address());
+        for story in STORIES {
+            story(&address);
+        }
+    }
+}
+
+const STORIES: &[fn(&BusAddress)] = &[
+    every_exit_is_told_apart,
+    no_quick_exit_is_lost,
+    a_start_that_fails_says_why,
+    a_child_left_behind_does_not_hide_the_exit,
+    the_end_is_known_without_the_starter,
+    descriptors_are_passed,
+    a_watch_outlives_daemon_reexec,
+    a_job_outlives_daemon_reexec,
+    a_watch_is_woken,
+    a_bus_that_is_killed_is_told,
+    stopping_ends_everything_and_shows_as_a_job,
+    a_restart_shows_as_such,
+    verbs_answer_what_systemd_says,
+    a_timeout_of_the_caller_leaves_the_job,
+    no_property_is_refused,
+];
 
 /// Longer than anything here takes; only a test that fails waits for it.
 const LONG: Duration = Duration::from_secs(30);
@@ -49,7 +80,7 @@ fn let_go(bus: &Bus, unit: &str) {
 }
 
 /// What a program's end looks like, read after `RemainAfterExit=` and after a failure.
-pub(crate) fn every_exit_is_told_apart(address: &BusAddress) {
+fn every_exit_is_told_apart(address: &BusAddress) {
     let bus = connect(address);
     let one_second = || vec![Property::runtime_max(Duration::from_secs(1))];
     let signalled = |signal| Exit::Signalled { signal, core: false };
@@ -74,7 +105,7 @@ pub(crate) fn every_exit_is_told_apart(address: &BusAddress) {
 }
 
 /// Fifty quick programs in a row: no end is missed and none is read as another's.
-pub(crate) fn no_quick_exit_is_lost(address: &BusAddress) {
+fn no_quick_exit_is_lost(address: &BusAddress) {
     let bus = connect(address);
     for status in 1..=50 {
         let unit = format!("seam-quick-{status}.service");
@@ -85,7 +116,7 @@ pub(crate) fn no_quick_exit_is_lost(address: &BusAddress) {
 }
 
 /// A program that cannot be executed fails the start of a `Type=exec` unit, and a refused property is named.
-pub(crate) fn a_start_that_fails_says_why(address: &BusAddress) {
+fn a_start_that_fails_says_why(address: &BusAddress) {
     let bus = connect(address);
     let no_user = vec![Property::user("seam-nobody")];
     let no_folder = vec![Property::bind_paths(&[("/nonexistent", "/mnt")])];
@@ -123,7 +154,7 @@ pub(crate) fn a_start_that_fails_says_why(address: &BusAddress) {
 }
 
 /// The main process exits and leaves a `setsid` child: the exit is known at once, and stopping the unit ends the child.
-pub(crate) fn a_child_left_behind_does_not_hide_the_exit(address: &BusAddress) {
+fn a_child_left_behind_does_not_hide_the_exit(address: &BusAddress) {
     let bus = connect(address);
     let (mut output, writer) = std::io::pipe().unwrap();
     let extra = vec![Property::standard_output_fd(writer.into())];
@@ -136,7 +167,7 @@ pub(crate) fn a_child_left_behind_does_not_hide_the_exit(address: &BusAddress) {
 }
 
 /// Who started a unit goes away; another connection learns how it ended.
-pub(crate) fn the_end_is_known_without_the_starter(address: &BusAddress) {
+fn the_end_is_known_without_the_starter(address: &BusAddress) {
     let starter = connect(address);
     starter.start_transient(shell("seam-orphan.service", "read line; exit 4", orphan_input()), LONG).unwrap();
     drop(starter);
@@ -154,7 +185,7 @@ fn orphan_input() -> Vec<Property> {
 
 /// Three descriptors reach the program. systemd keeps its own copies until the unit is down, and only then does a pipe
 /// end; we keep none.
-pub(crate) fn descriptors_are_passed(address: &BusAddress) {
+fn descriptors_are_passed(address: &BusAddress) {
     let bus = connect(address);
     let (stdin, mut to) = std::io::pipe().unwrap();
     let (mut out, stdout) = std::io::pipe().unwrap();
@@ -176,7 +207,7 @@ pub(crate) fn descriptors_are_passed(address: &BusAddress) {
 }
 
 /// systemd re-executes itself, and reloads, while a watch waits: nothing is missed.
-pub(crate) fn a_watch_outlives_daemon_reexec(address: &BusAddress) {
+fn a_watch_outlives_daemon_reexec(address: &BusAddress) {
     let bus = connect(address);
     let (stdin, to) = std::io::pipe().unwrap();
     let input = vec![Property::standard_input_fd(stdin.into())];
@@ -206,7 +237,7 @@ pub(crate) fn a_watch_outlives_daemon_reexec(address: &BusAddress) {
 }
 
 /// A job that spans a `daemon-reexec` still tells its result.
-pub(crate) fn a_job_outlives_daemon_reexec(address: &BusAddress) {
+fn a_job_outlives_daemon_reexec(address: &BusAddress) {
     let bus = connect(address);
     let script = "trap '' TERM; while :; do sleep 0.1; done";
     let slow = vec![Property::timeout_stop(Duration::from_secs(2))];
@@ -227,7 +258,7 @@ pub(crate) fn a_job_outlives_daemon_reexec(address: &BusAddress) {
 }
 
 /// A watch is woken from another thread, times out, and does not busy itself with a unit that is not there.
-pub(crate) fn a_watch_is_woken(address: &BusAddress) {
+fn a_watch_is_woken(address: &BusAddress) {
     let bus = connect(address);
     let mut watch = bus.watch("seam-absent.service").unwrap();
     assert!(matches!(watch.next(LONG).unwrap(), Seen::State(state) if state.load == LoadState::NotFound));
@@ -240,7 +271,7 @@ pub(crate) fn a_watch_is_woken(address: &BusAddress) {
 }
 
 /// The bus itself is killed: a watch says so, and a new connection finds the unit as it is.
-pub(crate) fn a_bus_that_is_killed_is_told(address: &BusAddress) {
+fn a_bus_that_is_killed_is_told(address: &BusAddress) {
     let bus = connect(address);
     bus.start_transient(shell("seam-bus.service", "sleep 60", vec![]), LONG).unwrap();
     let mut watch = bus.watch("seam-bus.service").unwrap();
@@ -267,7 +298,7 @@ pub(crate) fn a_bus_that_is_killed_is_told(address: &BusAddress) {
 }
 
 /// Stopping: SIGTERM to all, then SIGKILL to all, and the verb's result and the intent in between.
-pub(crate) fn stopping_ends_everything_and_shows_as_a_job(address: &BusAddress) {
+fn stopping_ends_everything_and_shows_as_a_job(address: &BusAddress) {
     let bus = connect(address);
     let (mut output, writer) = std::io::pipe().unwrap();
     let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 60' & echo up; while :; do sleep 1; done";
@@ -285,7 +316,7 @@ pub(crate) fn stopping_ends_everything_and_shows_as_a_job(address: &BusAddress) 
 }
 
 /// A restart shows as a restart while the unit stops, which tells an upgrade from a stop.
-pub(crate) fn a_restart_shows_as_such(address: &BusAddress) {
+fn a_restart_shows_as_such(address: &BusAddress) {
     let bus = connect(address);
     let script = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done";
     bus.start_transient(shell("seam-restart.service", script, vec![]), LONG).unwrap();
@@ -302,7 +333,7 @@ pub(crate) fn a_restart_shows_as_such(address: &BusAddress) {
 }
 
 /// What the verbs answer where there is nothing to do, or nothing to do it with.
-pub(crate) fn verbs_answer_what_systemd_says(address: &BusAddress) {
+fn verbs_answer_what_systemd_says(address: &BusAddress) {
     let bus = connect(address);
     let absent = bus.run_job(Verb::Restart, "seam-absent.service", LONG);
     assert!(matches!(&absent, Err(JobError::NoSuchUnit { unit }) if unit == "seam-absent.service"), "{absent:?}");
@@ -322,7 +353,7 @@ pub(crate) fn verbs_answer_what_systemd_says(address: &BusAddress) {
 }
 
 /// A short timeout of ours leaves the job alone.
-pub(crate) fn a_timeout_of_the_caller_leaves_the_job(address: &BusAddress) {
+fn a_timeout_of_the_caller_leaves_the_job(address: &BusAddress) {
     let bus = connect(address);
     let script = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done";
     bus.start_transient(shell("seam-slow.service", script, vec![]), LONG).unwrap();
@@ -333,7 +364,7 @@ pub(crate) fn a_timeout_of_the_caller_leaves_the_job(address: &BusAddress) {
 }
 
 /// Every property that a step or worker may have is taken, and the sandbox they make runs a program.
-pub(crate) fn no_property_is_refused(address: &BusAddress) {
+fn no_property_is_refused(address: &BusAddress) {
     let bus = connect(address);
     let (mut output, writer) = std::io::pipe().unwrap();
     let (stdin, _) = std::io::pipe().unwrap();
