@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+use super::limits::{CpuQuota, OwnLimits};
 use crate::model::{ProjectName, RefName, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,6 +86,13 @@ pub struct Build {
     pub memory: Option<u64>,
     /// `tasks`: `TasksMax=` of a step; default 4096.
     pub tasks: u64,
+    /// `cpu`: `CPUQuota=` of a step; none is no quota.
+    pub cpu: Option<CpuQuota>,
+    /// `cpu-weight`: `CPUWeight=` of the project's slice, against the slices of other projects; 1 to 10000, systemd's
+    /// default is 100.
+    pub cpu_weight: Option<u64>,
+    /// `disk`: most bytes that a step may write; none is no limit.
+    pub disk: Option<u64>,
     /// `network`
     pub network: Network,
     /// `env`: added to the environment of every step.
@@ -124,6 +132,8 @@ pub struct Step {
     pub env: BTreeMap<String, String>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    pub limits: OwnLimits,
 }
 
 /// What a step runs.

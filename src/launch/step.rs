@@ -1,12 +1,13 @@
 //! The unit of a step.
 
 use super::carry::Refusal;
+use super::limits;
 use super::sandbox::{identity, kernel_walls, nothing_of_ours, step_user, text, walls};
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::model::{Place, unit};
 use crate::order::{Shutdown, StepOrder};
-use crate::systemd::{KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
+use crate::systemd::{Accounting, KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
@@ -17,6 +18,7 @@ pub(super) fn describe(
     place: &Place,
     project: &Project,
     order: &StepOrder,
+    accounting: Accounting,
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
@@ -46,7 +48,6 @@ pub(super) fn describe(
         Property::standard_error(crate::systemd::Output::Inherit),
         Property::environment(&environment),
         Property::working_directory(&text(&workspace.join(&order.workdir))),
-        Property::tasks_max(project.build.tasks),
         Property::remove_ipc(true),
         Property::log_extra_fields(&[
             ("CI_PROJECT", project.name.as_str()),
@@ -58,7 +59,7 @@ pub(super) fn describe(
         Shutdown::SupervisorFirst => properties.push(Property::before(&[&unit::build_unit(&order.build)])),
         Shutdown::Any => {}
     }
-    properties.extend(project.build.memory.map(Property::memory_max));
+    properties.extend(limits::properties(&project.limits(&order.name), accounting));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(identity(&project.name, &user));
     properties.extend(walls(project.build.network));

@@ -1,6 +1,6 @@
 //! `[build]` and `[[step]]`
 
-use super::{HOUR, SECOND};
+use super::{HOUR, SECOND, limits};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
@@ -15,15 +15,16 @@ use std::time::Duration;
 
 /// Most steps of a project; what a page can show and `StepIndex` can count.
 const STEPS_MAX: usize = 1000;
-/// Least memory that a shell starts in.
-const MEMORY_MIN: u64 = 1 << 20;
 
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
-    let memory = reader.optional("memory", size(MEMORY_MIN));
-    let tasks = reader.required("tasks", count(16..=4_194_304));
+    let memory = reader.optional("memory", size(limits::MEMORY_MIN));
+    let tasks = reader.required("tasks", count(limits::TASKS));
+    let cpu = reader.optional("cpu", limits::cpu);
+    let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
+    let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word("network", NETWORK));
     let env = reader.map("env", variable);
     let log_max = reader.required("log-max", size(4096));
@@ -33,6 +34,9 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         stop_grace: stop_grace?,
         memory: memory?,
         tasks: tasks?,
+        cpu: cpu?,
+        cpu_weight: cpu_weight?,
+        disk: disk?,
         network: network?,
         env: env?,
         log_max: log_max?,
@@ -83,6 +87,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let when = reader.required("when", word("when", WHEN));
     let env = reader.map("env", variable);
     let workdir = reader.optional("workdir", text(path::relative));
+    let limits = limits::own(reader);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
@@ -97,6 +102,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         when: when?,
         env: env?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
+        limits: limits?,
     })
 }
 
