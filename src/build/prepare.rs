@@ -86,7 +86,11 @@ impl Supervisor<'_> {
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
-            early = Some(self.begin(Work::Checkout, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
+            early =
+                Some(self.begin(
+                    Work::Checkout { trust: self.room.trust },
+                    FETCH.max(self.project.source.timeout) + CHECKOUT,
+                )?);
             commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -118,10 +122,10 @@ impl Supervisor<'_> {
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
-            folder: self.place.cache(&self.id.project),
+            folder: self.room.folder(self.place),
             timeout: CHECKOUT,
         };
-        let done = match self.call(step, Work::Checkout, early, task, recorder)? {
+        let done = match self.call(step, Work::Checkout { trust: self.room.trust }, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };

@@ -265,7 +265,7 @@ impl Supervisor<'_> {
             build: self.id.clone(),
             step: step.index,
             name: step.name.clone(),
-            trust: build.trust,
+            trust: self.room.trust,
             run: spec.run.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
@@ -280,7 +280,6 @@ impl Supervisor<'_> {
 
     /// What a step finds in its environment; documented in ci-build(1).
     fn environment(&self, build: &Build, spec: &StepSpec) -> BTreeMap<String, String> {
-        let cache = self.place.cache(&self.id.project);
         let mut env = self.project.build.env.clone();
         env.extend(spec.env.clone());
         let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
@@ -289,8 +288,8 @@ impl Supervisor<'_> {
         set("CI_BUILD", self.id.number.to_string());
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
-        set("CI_WORKSPACE", cache.join("workspace").to_string_lossy().into_owned());
-        set("CI_CACHE", cache.join("cache").to_string_lossy().into_owned());
+        set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());
         }

@@ -9,7 +9,7 @@ use crate::attend::Bell;
 use crate::config::project::OnFailure;
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
 use crate::order::{Order, OrderError, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -79,6 +79,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) site: Site,
     pub(super) project: Project,
     pub(super) id: BuildId,
+    /// Where its steps live.
+    pub(super) room: Room,
     pub(super) deadline: Instant,
     /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
     pub(super) stopping: bool,
@@ -123,6 +125,7 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         deadline: Instant::now() + project.build.timeout.saturating_sub(spent),
         project,
         id: id.clone(),
+        room: build.room(),
         stopping: false,
     };
     match supervisor.run()? {

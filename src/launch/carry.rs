@@ -2,7 +2,7 @@
 
 use super::{command, step, work};
 use crate::config::{LoadError, Project, load_project};
-use crate::model::{BuildId, Place, ProjectName, StepIndex, unit};
+use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
 use crate::order::{Order, Reply, ServiceAction};
 use crate::systemd::{Bus, JobError, JobResult, StartError, Transient, Verb};
 use std::os::fd::OwnedFd;
@@ -103,10 +103,10 @@ impl Launcher {
 
     /// Users and folders are made by a static unit; it stays active, so this costs nothing the second time.
     fn prepare(&self, project: &ProjectName) -> Result<Reply, Refusal> {
-        for (user, home) in [
-            (unit::build_user(project, unit::Trust::Inside), self.place.cache(project)),
-            (unit::git_user(project), self.place.mirror(project)),
-        ] {
+        let inside = Room::of(project, Trust::Inside);
+        for (user, home) in
+            [(inside.user(), inside.folder(&self.place)), (unit::git_user(project), self.place.mirror(project))]
+        {
             match nix::unistd::User::from_name(&user) {
                 Ok(Some(known)) if known.dir != home => {
                     return Err(refused(format!(

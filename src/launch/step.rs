@@ -1,7 +1,7 @@
 //! The unit of a step.
 
 use super::carry::Refusal;
-use super::sandbox::{identity, kernel_walls, nothing_of_ours, step_user, text, walls};
+use super::sandbox::{in_room, kernel_walls, room, text, walls};
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::model::{Place, unit};
@@ -20,13 +20,11 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let user = step_user(&project.name, order.trust)?;
-    let own = place.cache(&project.name);
-    let workspace = own.join("workspace");
+    let room = room(&project.name, order.trust)?;
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
     let mut environment: BTreeMap<String, String> = order.env.clone();
-    for (key, value) in [("PATH", PATH.to_owned()), ("HOME", text(&own.join("home"))), ("LANG", "C.UTF-8".to_owned())] {
+    for (key, value) in [("PATH", PATH.to_owned()), ("HOME", text(&room.home(place))), ("LANG", "C.UTF-8".to_owned())] {
         environment.entry(key.to_owned()).or_insert(value);
     }
 
@@ -45,7 +43,7 @@ pub(super) fn describe(
         Property::standard_output_fd(output),
         Property::standard_error(crate::systemd::Output::Inherit),
         Property::environment(&environment),
-        Property::working_directory(&text(&workspace.join(&order.workdir))),
+        Property::working_directory(&text(&room.workspace(place).join(&order.workdir))),
         Property::tasks_max(project.build.tasks),
         Property::remove_ipc(true),
         Property::log_extra_fields(&[
@@ -60,15 +58,14 @@ pub(super) fn describe(
     }
     properties.extend(project.build.memory.map(Property::memory_max));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
-    properties.extend(identity(&project.name, &user));
     properties.extend(walls(project.build.network));
     properties.extend(kernel_walls());
     // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
     properties.push(Property::private_tmp(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
-    properties.extend(nothing_of_ours(place));
-    let (own, tmp) = (text(&own), text(&own.join("tmp")));
-    properties.push(Property::bind_paths(&[(&own, &own), (&tmp, "/tmp"), (&tmp, "/var/tmp")]));
+    properties.extend(in_room(place, &room));
+    let tmp = text(&room.tmp(place));
+    properties.push(Property::bind_paths(&[(&tmp, "/tmp"), (&tmp, "/var/tmp")]));
     Ok(Transient { unit: name, properties })
 }

@@ -3,6 +3,7 @@
 use super::id::{BuildId, CommitId, RefName, RequestId, StepIndex};
 use super::name::StepName;
 use super::request::{Change, Origin, Target};
+use super::room::Room;
 use super::unit::Trust;
 use super::verdict::Verdict;
 use jiff::Timestamp;
@@ -37,6 +38,13 @@ pub struct Build {
     pub state: BuildState,
     /// Who wants it stopped, when somebody does.
     pub stop: Option<Stop>,
+}
+
+impl Build {
+    /// Where and as whom it lives.
+    pub fn room(&self) -> Room {
+        Room::of(&self.id.project, self.trust)
+    }
 }
 
 /// Where a build stands.

@@ -9,6 +9,7 @@ pub mod name;
 pub mod place;
 pub mod release;
 pub mod request;
+pub mod room;
 pub mod unit;
 pub mod verdict;
 
@@ -21,5 +22,6 @@ pub use name::{ProjectName, StepName};
 pub use place::Place;
 pub use release::ReleaseName;
 pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
+pub use room::Room;
 pub use unit::Trust;
 pub use verdict::Verdict;

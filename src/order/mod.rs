@@ -149,8 +149,11 @@ pub enum Work {
     Fetch,
     /// Packs the mirror: the git user, nothing else.
     Tidy,
-    /// Fills the workspace: the build user, no network.
-    Checkout,
+    /// Fills a workspace: the user of the room, no network.
+    Checkout {
+        /// For whose commit.
+        trust: Trust,
+    },
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.
