@@ -1,6 +1,7 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
 use crate::config::project::{OnFailure, Run, Step, When};
+use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ pub(super) struct StepSpec {
     pub(super) timeout: Duration,
     pub(super) silence: Option<Duration>,
     pub(super) on_failure: OnFailure,
+    #[serde(default)]
+    pub(super) decode: Decode,
     pub(super) when: When,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
@@ -26,6 +29,7 @@ impl StepSpec {
             timeout: step.timeout.unwrap_or(build),
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
             on_failure: step.on_failure,
+            decode: step.decode.clone(),
             when: step.when,
             env: step.env.clone(),
             workdir: step.workdir.clone(),

@@ -76,10 +76,11 @@ impl Supervisor<'_> {
         let (id, index) = (self.id.clone(), step.index);
         let end = StepEnd { verdict, outcome: outcome.to_owned(), usage };
         self.store.write_patiently(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
-        if verdict != Verdict::Skipped {
+        // One that did not run has nothing to tell.
+        if verdict != Verdict::Skipped || !outcome.is_empty() {
             let subject = self.subject().step(&step.name).verdict(verdict);
             let tail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
-            let priority = if verdict.is_green() { Priority::Notice } else { Priority::Warning };
+            let priority = if verdict <= Verdict::Warnings { Priority::Notice } else { Priority::Warning };
             journal::emit(Event::StepFinished, &subject, priority, &format!("{}: {verdict}{tail}", step.name));
         }
         Ok(())
@@ -129,7 +130,7 @@ impl Supervisor<'_> {
     ) -> Result<Option<Verdict>, SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         if let Some(ended) = self.ended_before_start(spec) {
-            let (verdict, outcome) = judge(&ended);
+            let (verdict, outcome) = judge(&ended, &spec.decode);
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
         }
@@ -158,7 +159,7 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let (verdict, outcome) = judge(&ended);
+        let (verdict, outcome) = judge(&ended, &spec.decode);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(step, verdict, &outcome, usage)?;
         self.stop_unit(index)?;

@@ -129,6 +129,7 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
+    key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure or always"), Text("success"), "when the step runs"),
     key("env", Map, Empty, "over the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),

@@ -42,7 +42,6 @@ static KEYS: &[Planned] = &[
     ("step", "artifacts", None),
     ("step", "retry", None),
     ("step", "pty", None),
-    ("step", "decode", None),
     ("step", "description", None),
     ("step", "done", None),
     ("step", "network", Some("`network` in [build] is for all steps")),

@@ -1,6 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
-use crate::model::{ProjectName, RefName, StepName};
+use crate::model::{ProjectName, RefName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -118,6 +118,8 @@ pub struct Step {
     pub no_output: Duration,
     /// `on-failure`
     pub on_failure: OnFailure,
+    /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
+    pub decode: BTreeMap<u8, Verdict>,
     /// `when`
     pub when: When,
     /// `env`: over the build's.

@@ -1,5 +1,6 @@
 //! `[build]` and `[[step]]`
 
+use super::step::exit_code;
 use super::{HOUR, SECOND};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
@@ -80,6 +81,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let on_failure = reader.required("on-failure", word("on-failure", ON_FAILURE));
+    let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word("when", WHEN));
     let env = reader.map("env", variable);
     let workdir = reader.optional("workdir", text(path::relative));
@@ -94,6 +96,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         timeout: timeout?,
         no_output: no_output?,
         on_failure: on_failure?,
+        decode: decode?,
         when: when?,
         env: env?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),

@@ -4,6 +4,7 @@ mod build;
 mod deploy;
 mod site;
 mod source;
+mod step;
 
 use super::fault::Fault;
 use super::name;
