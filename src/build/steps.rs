@@ -149,7 +149,7 @@ impl Supervisor<'_> {
             // The log is whole and the step is not written down: a supervisor died in between.
             Opened::Ended(_) => {
                 let state = self.bus.state(&unit::step_unit(&id, index))?;
-                (from_state(&state, self.project.build.memory, spec), used(&state), None)
+                (from_state(&state, spec), used(&state), None)
             }
             Opened::Recording(recorder) => {
                 let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
@@ -211,7 +211,7 @@ impl Supervisor<'_> {
         let outcome = match attended {
             // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
             Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-            Attended::Over(state) => Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state)),
+            Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
             Attended::Lost(error) => return Err(error.into()),
             Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
             Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
@@ -271,6 +271,8 @@ impl Supervisor<'_> {
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
+            network: spec.network,
+            memory: spec.memory,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {
@@ -321,7 +323,7 @@ fn used(state: &UnitState) -> Usage {
 }
 
 /// How a unit that is over ended.
-fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended {
+fn from_state(state: &UnitState, spec: &StepSpec) -> Ended {
     match &state.exit {
         Some(Exit::Exited(status)) => Ended::Exited(*status),
         Some(Exit::Signalled { signal, core: _ }) => Ended::Signalled(match Signal::try_from(*signal) {
@@ -329,7 +331,7 @@ fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended 
             Err(_) => format!("signal {signal}"),
         }),
         Some(Exit::TimedOut) => Ended::TimedOut(spec.timeout),
-        Some(Exit::OutOfMemory) => Ended::OutOfMemory(memory),
+        Some(Exit::OutOfMemory) => Ended::OutOfMemory(spec.memory),
         Some(Exit::NeverRan(result)) => Ended::Broken(format!("the step could not be started: {}", result.as_str())),
         None => Ended::Broken("nobody knows how the step ended: its unit is gone".to_owned()),
     }

@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -105,17 +106,34 @@ pub enum Network {
     None,
 }
 
+impl Network {
+    /// The one of two that reaches less.
+    #[must_use]
+    pub fn narrower(self, other: Network) -> Network {
+        match (self, other) {
+            (Network::Host, Network::Host) => Network::Host,
+            (Network::None, _) | (_, Network::None) => Network::None,
+        }
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// `name`, unique in its project.
     pub name: StepName,
+    /// `description` and `done`
+    pub words: StepWords,
     /// `run`
     pub run: Run,
     /// `timeout` of this step; default the build's.
     pub timeout: Option<Duration>,
     /// `no-output`: longest silence; default 20 min as in Buildbot; zero is no limit.
     pub no_output: Duration,
+    /// `network`; none is the build's.
+    pub network: Option<Network>,
+    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
+    pub memory: Option<u64>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.

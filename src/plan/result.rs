@@ -63,9 +63,10 @@ pub fn judge(ended: &Ended, decode: &Decode) -> (Verdict, String) {
             (Verdict::Failure, "killed by SIGKILL, which was not ours: perhaps out of memory".to_owned())
         }
         Ended::Signalled(signal) => (Verdict::Failure, format!("killed by {signal}")),
-        Ended::OutOfMemory(Some(limit)) => {
-            (Verdict::Failure, format!("killed: out of memory at {}; `memory` in [build] allows more", bytes(*limit)))
-        }
+        Ended::OutOfMemory(Some(limit)) => (
+            Verdict::Failure,
+            format!("killed: out of memory at {}; `memory` of the step or in [build] allows more", bytes(*limit)),
+        ),
         Ended::OutOfMemory(None) => (Verdict::Failure, "killed: out of memory".to_owned()),
         Ended::TimedOut(limit) => {
             (Verdict::Failure, format!("timeout: stopped after {}; `timeout` of the step allows more", minutes(*limit)))

@@ -3,7 +3,7 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
-use crate::model::build::{LogSize, Usage};
+use crate::model::build::{LogSize, StepWords, Usage};
 use crate::model::{
     Build, BuildId, BuildNumber, BuildState, CommitId, ProjectName, RefName, Request, StepIndex, StepName, StepRow,
     StepState, Stop, Trust, Verdict,
@@ -16,6 +16,8 @@ use rusqlite::params;
 pub struct NewStep {
     /// Its name.
     pub name: StepName,
+    /// What it says of itself.
+    pub words: StepWords,
     /// What it runs, as JSON, so that whoever takes the build over runs the same; none for the checkout.
     pub spec: Option<String>,
 }
@@ -78,6 +80,7 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
     Ok(StepRow {
         index: StepIndex(row.get("idx")?),
         name: row.parse("name")?,
+        words: StepWords { description: row.get("description")?, done: row.get("done")? },
         state,
         usage: Usage { cpu_usec: row.get("cpu_usec")?, memory_peak: row.get("memory_peak")? },
         log: bytes.zip(lines).map(|(bytes, lines)| LogSize { bytes, lines }),
@@ -196,8 +199,17 @@ impl Tx<'_> {
         }
         for (index, step) in steps.iter().enumerate() {
             self.0.execute(
-                "INSERT INTO step (project, number, idx, name, spec, state) VALUES (?1, ?2, ?3, ?4, ?5, 'pending')",
-                params![id.project.as_str(), id.number.0, index, step.name.as_str(), step.spec],
+                "INSERT INTO step (project, number, idx, name, spec, state, description, done)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7)",
+                params![
+                    id.project.as_str(),
+                    id.number.0,
+                    index,
+                    step.name.as_str(),
+                    step.spec,
+                    step.words.description,
+                    step.words.done,
+                ],
             )?;
         }
         Ok(())

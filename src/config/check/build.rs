@@ -11,6 +11,7 @@ use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
 use crate::model::StepName;
+use crate::model::build::StepWords;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ const STEPS_MAX: usize = 1000;
 /// Least memory that a shell starts in.
 const MEMORY_MIN: u64 = 1 << 20;
 
+const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
+
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
-    const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
     let memory = reader.optional("memory", size(MEMORY_MIN));
@@ -76,10 +78,14 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     ];
     const WHEN: &[(&str, When)] = &[("success", When::Success), ("failure", When::Failure), ("always", When::Always)];
     let name = reader.required("name", text(str::parse::<StepName>));
+    let description = reader.optional("description", text(name::line));
+    let done = reader.optional("done", text(name::line));
     let shell = reader.required("shell", word("shell", SHELLS));
     let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
+    let network = reader.optional("network", word("network", NETWORK));
+    let memory = reader.optional("memory", size(MEMORY_MIN));
     let on_failure = reader.required("on-failure", word("on-failure", ON_FAILURE));
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word("when", WHEN));
@@ -92,9 +98,12 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     shell?;
     Some(Step {
         name: name?,
+        words: StepWords { description: description?, done: done? },
         run: run?,
         timeout: timeout?,
         no_output: no_output?,
+        network: network?,
+        memory: memory?,
         on_failure: on_failure?,
         decode: decode?,
         when: when?,
