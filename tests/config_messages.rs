@@ -73,7 +73,7 @@ fn mistakes_and_their_answers() {
         // [source]
         ("source.branches = 'main'", "2:19: expected a list, found a text"),
         ("source.branches = ['a', 'a']", "2:25: this stands in `branches` twice"),
-        ("source.branches = ['[a']", "2:20: not a branch pattern: unclosed character class"),
+        ("source.branches = ['[a']", "2:20: not a pattern: unclosed character class"),
         ("source.credential = '../x'", "2:21: not the name of a credential"),
         ("source.poll = '59s'", "2:15: must be from 1min to 30d"),
         ("source.poll = -1", "2:15: not a duration"),
@@ -109,7 +109,21 @@ fn mistakes_and_their_answers() {
         (&format!("{step}description = \"a\\nb\""), "5:15: must"),
         (&format!("{step}network = 'bridge'"), "5:11: \"bridge\" is not a known value; known: host, none"),
         ("[[step]]\nname = 'a'\nrun = 'a'\nworkdir = '../x'", "5:11: must be written without `.`, `..` or `//`"),
-        ("[[step]]\nname = 'a'\nrun = 'a'\nwhen = 'changed'", "5:8: \"changed\" is not available in this version"),
+        ("[[step]]\nname = 'a'\nrun = 'a'\nwhen = 'change'", "5:8: \"change\" is not a known value; known: success,"),
+        (
+            &format!(
+                "{step}when = 'changed'\nfiles = ['src/**', '!**/*.md']\nbranches = ['main']\nrefs = ['refs/tags/*']"
+            ),
+            "",
+        ),
+        (&format!("{step}branches = ['refs/heads/main']"), "5:13: must be a branch's name as people say it"),
+        (&format!("{step}refs = ['main']"), "5:9: must be a whole name, like refs/tags/v*"),
+        (&format!("{step}refs = ['refs/[a']"), "5:9: not a pattern: unclosed character class"),
+        (&format!("{step}files = ['a', 'a']"), "5:15: this stands in `files` twice"),
+        (&format!("{step}files = ['!']"), "5:10: a pattern of files has 1 to 200 bytes"),
+        (&format!("{step}files = ['/etc/x']"), "5:10: a path is written as git has it"),
+        (&format!("{step}files = ['!../x']"), "5:10: a path is written as git has it"),
+        (&format!("{step}files = ['docs/']"), "5:10: a folder has no changes of its own"),
         ("[[step]]\nname = 'a'\nrun = 'a'\n[[step]]\nname = 'a'\nrun = 'b'", "6:8: another step has this name already"),
         (&format!("{step}retry = {{ times = 2 }}"), "5:1: `retry` is not available in this version of unitci"),
         (

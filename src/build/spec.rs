@@ -1,6 +1,6 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
-use crate::config::project::{Build, Network, OnFailure, Run, Step, When};
+use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub(super) struct StepSpec {
     #[serde(default)]
     pub(super) decode: Decode,
     pub(super) when: When,
+    #[serde(default)]
+    pub(super) only: Only,
     /// At most; ci-launch looks at its own copy of the configuration. None in rows of before there was a choice.
     #[serde(default)]
     pub(super) network: Option<Network>,
@@ -37,6 +39,7 @@ impl StepSpec {
             on_failure: step.on_failure,
             decode: step.decode.clone(),
             when: step.when,
+            only: step.only.clone(),
             network: Some(step.network.unwrap_or(build.network)),
             memory: step.memory.or(build.memory),
             env: step.env.clone(),

@@ -37,16 +37,20 @@ impl Supervisor<'_> {
     pub(super) fn step(&mut self, step: &StepRow, progress: Progress) -> Result<Option<Progress>, SuperviseError> {
         let spec = self.spec(step.index)?;
         let on_failure = spec.as_ref().map_or(OnFailure::Halt, |s| s.on_failure);
-        let verdict = match &step.state {
-            StepState::Finished { verdict, .. } => {
+        let skipped = match &step.state {
+            StepState::Pending => self.skipped(step, progress)?,
+            StepState::Running { .. } | StepState::Finished { .. } => None,
+        };
+        let verdict = match (&step.state, skipped) {
+            (StepState::Finished { verdict, .. }, _) => {
                 self.tidy(step)?;
                 *verdict
             }
-            StepState::Pending if !spec.as_ref().is_none_or(|s| progress.runs(s.when)) => {
-                self.write_down(step, Verdict::Skipped, "", Usage::default())?;
+            (StepState::Pending | StepState::Running { .. }, Some(why)) => {
+                self.write_down(step, Verdict::Skipped, &why, Usage::default())?;
                 Verdict::Skipped
             }
-            StepState::Pending | StepState::Running { .. } => {
+            (StepState::Pending | StepState::Running { .. }, None) => {
                 let outcome = match &spec {
                     None => self.checkout(step)?,
                     Some(spec) => self.run_step(step, spec, progress)?,

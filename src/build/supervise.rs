@@ -231,6 +231,8 @@ impl Supervisor<'_> {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
+            // As it is now: the checkout may have found that it is not needed.
+            let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),

@@ -134,7 +134,10 @@ static STEP: &[Key] = &[
     key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
-    key("when", Value("success, failure or always"), Text("success"), "when the step runs"),
+    key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),
+    key("branches", TEXTS, Empty, "patterns of branch names on which it runs; none is every ref"),
+    key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
+    key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
     key("env", Map, Empty, "over the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
 ];

@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+use super::pattern::{Files, Pattern};
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,8 @@ pub struct Step {
     pub decode: BTreeMap<u8, Verdict>,
     /// `when`
     pub when: When,
+    /// `branches`, `refs` and `files`
+    pub only: Only,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
@@ -202,6 +205,19 @@ pub enum When {
     Failure,
     /// Always, after a halting failure and a stop too.
     Always,
+    /// As `Success`, if one of its files has changed since the last green build of the same ref.
+    Changed,
+}
+
+/// Where a step runs at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Only {
+    /// `branches`: patterns of branch names.
+    pub branches: Vec<Pattern>,
+    /// `refs`: patterns of whole ref names. Without these and branches it runs on all refs.
+    pub refs: Vec<Pattern>,
+    /// `files`: one of them must have changed since the last green build of the same ref.
+    pub files: Files,
 }
 
 /// Where a green build goes.

@@ -92,6 +92,8 @@ pub struct StepRow {
     pub name: StepName,
     /// What it says of itself.
     pub words: StepWords,
+    /// Why this build does without it, once the checkout has told which files have changed.
+    pub unneeded: Option<String>,
     /// Where it stands.
     pub state: StepState,
     /// What it used, once it is over.

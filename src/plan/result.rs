@@ -151,7 +151,8 @@ impl Progress {
     pub fn runs(self, when: When) -> bool {
         match when {
             When::Always => true,
-            When::Success => !self.halted,
+            // Whether something has changed is decided by the files.
+            When::Success | When::Changed => !self.halted,
             When::Failure => self.worst == Verdict::Failure,
         }
     }

@@ -81,6 +81,7 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
         index: StepIndex(row.get("idx")?),
         name: row.parse("name")?,
         words: StepWords { description: row.get("description")?, done: row.get("done")? },
+        unneeded: row.get("unneeded")?,
         state,
         usage: Usage { cpu_usec: row.get("cpu_usec")?, memory_peak: row.get("memory_peak")? },
         log: bytes.zip(lines).map(|(bytes, lines)| LogSize { bytes, lines }),
@@ -137,6 +138,20 @@ impl Read<'_> {
     pub fn steps(&self, id: &BuildId) -> Result<Vec<StepRow>> {
         let sql = "SELECT * FROM step WHERE project = ?1 AND number = ?2 ORDER BY idx";
         all(self.0, sql, params![id.project.as_str(), id.number.0], step)
+    }
+
+    /// One step of a build.
+    pub fn step(&self, id: &BuildId, index: StepIndex) -> Result<Option<StepRow>> {
+        let sql = "SELECT * FROM step WHERE project = ?1 AND number = ?2 AND idx = ?3";
+        one(self.0, sql, params![id.project.as_str(), id.number.0, index.0], step)
+    }
+
+    /// The newest green build before this one of the same ref; none for a build of no ref.
+    pub fn last_green(&self, of: &Build) -> Result<Option<Build>> {
+        let sql = "SELECT * FROM build WHERE project = ?1 AND ref = ?2 AND number < ?3 AND state = 'finished'
+                   AND verdict IN ('success', 'warnings') AND sha IS NOT NULL ORDER BY number DESC LIMIT 1";
+        let reference = of.reference.as_ref().map(RefName::as_str);
+        one(self.0, sql, params![of.id.project.as_str(), reference, of.id.number.0], build)
     }
 
     /// What a step runs, as it was fixed when the build began.
@@ -239,6 +254,14 @@ impl Tx<'_> {
                 to_json(&changes)?
             ],
         )?;
+        Ok(())
+    }
+
+    /// A step that has not begun will not be needed, and why.
+    pub fn step_unneeded(&self, id: &BuildId, index: StepIndex, why: &str) -> Result<()> {
+        let sql = "UPDATE step SET unneeded = ?4
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'pending'";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0, why])?;
         Ok(())
     }
 

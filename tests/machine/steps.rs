@@ -61,3 +61,45 @@ fn a_step_has_the_network_that_its_file_gives_it() {
         assert!(open.ends_with("reached\n"), "{open}");
     }
 }
+
+#[test]
+fn a_step_runs_where_its_file_says_and_when_its_files_have_changed() {
+    let team = Team::start(Suite::usual()[0]);
+    let steps = [
+        step("test", "test ! -e broken"),
+        step("docs", "true") + "when = \"changed\"\nfiles = [\"docs/**\", \"!**/*.png\"]\n",
+        step("any", "true") + "when = \"changed\"\n",
+        step("release", "true") + "branches = [\"release/*\"]\n",
+        step("tidy", "true") + "when = \"always\"\nfiles = [\"docs/**\"]\n",
+    ];
+    team.project("gkp", &steps.concat());
+    team.project_file("gkp", &format!("[source]\nurl = \"/srv/git/gkp.git\"\nbranches = [\"**\"]\n{}", steps.concat()));
+    let verdicts = |number: u32, files: &[(&str, &str)]| {
+        team.push("gkp", "a change", files);
+        team.poll("gkp").expect_success();
+        let build = team.wait_build("gkp", number);
+        let words = ["test", "docs", "any", "release", "tidy"].map(|name| build.step(name).to_owned());
+        (words.join(" "), build.outcome("docs").to_owned())
+    };
+    // Nothing was green before: everything counts as changed.
+    assert_eq!(verdicts(1, &[("x", "1")]).0, "success success success skipped success");
+    let (words, why) = verdicts(2, &[("src/y", "1"), ("docs/a.png", "1")]);
+    assert_eq!(words, "success skipped success skipped success");
+    assert_eq!(why, "none of its files has changed since build 1, which was green");
+    // What a red build left unproven is proven by the next.
+    assert_eq!(verdicts(3, &[("docs/a.md", "1"), ("broken", "1")]).0, "failure skipped skipped skipped success");
+    team.git("gkp", "rm --quiet broken");
+    assert_eq!(verdicts(4, &[("x", "2")]).0, "success success success skipped success");
+    assert_eq!(verdicts(5, &[]).0, "success skipped skipped skipped skipped");
+    // Who forces a build gets all of it.
+    let build = team.build("gkp", 6);
+    assert_eq!(["docs", "any", "release"].map(|name| build.step(name)), ["success", "success", "skipped"]);
+    assert_eq!(build.outcome("release"), "only for release/*");
+    // Another branch has had no green build; a force push to what is gone from it is no trouble.
+    team.git("gkp", "checkout --quiet -b release/1");
+    assert_eq!(verdicts(7, &[]).0, "success success success success success");
+    team.git("gkp", "checkout --quiet --orphan release/2");
+    assert_eq!(verdicts(8, &[("z", "1")]).0, "success success success success success");
+    let shown = team.anna("ci-status gkp:5").expect_success().stdout;
+    assert!(shown.contains("nothing has changed since build 4, which was green"), "{shown}");
+}
