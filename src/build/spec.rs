@@ -1,6 +1,7 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
 use crate::config::project::{OnFailure, Run, Step, When};
+use crate::model::SecretName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub(super) struct StepSpec {
     pub(super) when: When,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
 }
 
 impl StepSpec {
@@ -29,6 +32,7 @@ impl StepSpec {
             when: step.when,
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            secrets: Vec::new(),
         }
     }
 }

@@ -108,6 +108,12 @@ static BUILD: &[Key] = &[
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
     key("env", Map, Empty, "added to the environment of every step"),
+    key(
+        "secrets",
+        TEXTS,
+        Empty,
+        "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
+    ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key(
         "journal-lines",
@@ -131,6 +137,7 @@ static STEP: &[Key] = &[
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("when", Value("success, failure or always"), Text("success"), "when the step runs"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::carry::Refusal;
 use super::sandbox::{in_room, kernel_walls, room, text, walls};
+use super::secret;
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::model::{Place, unit};
@@ -64,6 +65,7 @@ pub(super) fn describe(
     properties.push(Property::private_tmp(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
+    properties.extend(secret::of_step(place, project, order)?);
     properties.extend(in_room(place, &room));
     let tmp = text(&room.tmp(place));
     properties.push(Property::bind_paths(&[(&tmp, "/tmp"), (&tmp, "/var/tmp")]));
