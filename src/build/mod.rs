@@ -5,6 +5,7 @@ mod finish;
 mod log;
 mod needs;
 mod prepare;
+mod secrets;
 mod spec;
 mod steps;
 pub mod supervise;

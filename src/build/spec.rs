@@ -1,6 +1,7 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
 use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub(super) struct StepSpec {
     pub(super) memory: Option<u64>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
 }
 
 impl StepSpec {
@@ -44,6 +47,7 @@ impl StepSpec {
             memory: step.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            secrets: Vec::new(),
         }
     }
 }

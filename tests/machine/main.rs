@@ -11,6 +11,7 @@ mod harness_works;
 mod installation;
 mod polling;
 mod remotes;
+mod secrets;
 mod steps;
 mod stopping;
 mod story;
