@@ -9,7 +9,7 @@ use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
-use crate::output::{Opened, Recorder, step_pipe};
+use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::store::StepEnd;
 use crate::systemd::LoadState;
@@ -36,16 +36,20 @@ impl Supervisor<'_> {
     pub(super) fn step(&mut self, step: &StepRow, progress: Progress) -> Result<Option<Progress>, SuperviseError> {
         let spec = self.spec(step.index)?;
         let on_failure = spec.as_ref().map_or(OnFailure::Halt, |s| s.on_failure);
-        let verdict = match &step.state {
-            StepState::Finished { verdict, .. } => {
+        let skipped = match &step.state {
+            StepState::Pending => self.skipped(step, progress)?,
+            StepState::Running { .. } | StepState::Finished { .. } => None,
+        };
+        let verdict = match (&step.state, skipped) {
+            (StepState::Finished { verdict, .. }, _) => {
                 self.tidy(step)?;
                 *verdict
             }
-            StepState::Pending if !spec.as_ref().is_none_or(|s| progress.runs(s.when)) => {
-                self.write_down(step, Verdict::Skipped, "", Usage::default())?;
+            (StepState::Pending | StepState::Running { .. }, Some(why)) => {
+                self.write_down(step, Verdict::Skipped, &why, Usage::default())?;
                 Verdict::Skipped
             }
-            StepState::Pending | StepState::Running { .. } => {
+            (StepState::Pending | StepState::Running { .. }, None) => {
                 let outcome = match &spec {
                     None => self.checkout(step)?,
                     Some(spec) => self.run_step(step, spec, progress)?,
@@ -75,10 +79,11 @@ impl Supervisor<'_> {
         let (id, index) = (self.id.clone(), step.index);
         let end = StepEnd { verdict, outcome: outcome.to_owned(), usage };
         self.store.write_patiently(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
-        if verdict != Verdict::Skipped {
+        // One that did not run has nothing to tell.
+        if verdict != Verdict::Skipped || !outcome.is_empty() {
             let subject = self.subject().step(&step.name).verdict(verdict);
             let tail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
-            let priority = if verdict.is_green() { Priority::Notice } else { Priority::Warning };
+            let priority = if verdict <= Verdict::Warnings { Priority::Notice } else { Priority::Warning };
             journal::emit(Event::StepFinished, &subject, priority, &format!("{}: {verdict}{tail}", step.name));
         }
         Ok(())
@@ -128,7 +133,7 @@ impl Supervisor<'_> {
     ) -> Result<Option<Verdict>, SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         if let Some(ended) = self.ended_before_start(spec) {
-            let (verdict, outcome) = judge(&ended);
+            let (verdict, outcome) = judge(&ended, &spec.decode);
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
         }
@@ -158,7 +163,7 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let (verdict, outcome) = judge(&ended);
+        let (verdict, outcome) = judge(&ended, &spec.decode);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(step, verdict, &outcome, usage)?;
         self.stop_unit(index)?;
@@ -197,6 +202,14 @@ impl Supervisor<'_> {
                 }
             },
         };
+        match self.learn_of(spec)? {
+            Ok(masker) => recorder.mask_with(masker),
+            Err(why) => {
+                // It may print by now what nobody knows how to mask.
+                recorder.mask_with(Masker::everything());
+                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), pipe));
+            }
+        }
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
         let written = self.project.limits(&step.name).disk;
@@ -276,11 +289,14 @@ impl Supervisor<'_> {
             build: self.id.clone(),
             step: step.index,
             name: step.name.clone(),
-            trust: build.trust,
+            trust: self.room.trust,
             run: spec.run.clone(),
+            secrets: spec.secrets.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
+            network: spec.network,
+            memory: spec.memory,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {
@@ -291,7 +307,6 @@ impl Supervisor<'_> {
 
     /// What a step finds in its environment; documented in ci-build(1).
     fn environment(&self, build: &Build, spec: &StepSpec) -> BTreeMap<String, String> {
-        let cache = self.place.cache(&self.id.project);
         let mut env = self.project.build.env.clone();
         env.extend(spec.env.clone());
         let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
@@ -300,8 +315,8 @@ impl Supervisor<'_> {
         set("CI_BUILD", self.id.number.to_string());
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
-        set("CI_WORKSPACE", cache.join("workspace").to_string_lossy().into_owned());
-        set("CI_CACHE", cache.join("cache").to_string_lossy().into_owned());
+        set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());
         }

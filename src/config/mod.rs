@@ -18,6 +18,7 @@ pub mod limits;
 mod load;
 mod name;
 mod path;
+pub mod pattern;
 mod planned;
 mod problem;
 pub mod project;

@@ -5,6 +5,7 @@ mod carry;
 mod command;
 mod limits;
 mod sandbox;
+mod secret;
 mod server;
 mod shell;
 mod step;

@@ -12,6 +12,8 @@ mod installation;
 mod limits;
 mod polling;
 mod remotes;
+mod secrets;
+mod steps;
 mod stopping;
 mod story;
 mod survival;

@@ -1,5 +1,6 @@
 //! `[build]` and `[[step]]`
 
+use super::step::{exit_code, only};
 use super::{HOUR, SECOND, limits};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
@@ -9,15 +10,17 @@ use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
-use crate::model::StepName;
+use crate::model::build::StepWords;
+use crate::model::{SecretName, StepName};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Most steps of a project; what a page can show and `StepIndex` can count.
 const STEPS_MAX: usize = 1000;
 
+const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
+
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
-    const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
     let memory = reader.optional("memory", size(limits::MEMORY_MIN));
@@ -25,8 +28,9 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let cpu = reader.optional("cpu", limits::cpu);
     let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
     let disk = reader.optional("disk", size(limits::DISK_MIN));
-    let network = reader.required("network", word("network", NETWORK));
+    let network = reader.required("network", word(NETWORK));
     let env = reader.map("env", variable);
+    let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
@@ -39,6 +43,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         disk: disk?,
         network: network?,
         env: env?,
+        secrets: secrets?,
         log_max: log_max?,
         journal_lines: journal_lines?,
     })
@@ -77,15 +82,23 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         ("warn", OnFailure::Warn),
         ("ignore", OnFailure::Ignore),
     ];
-    const WHEN: &[(&str, When)] = &[("success", When::Success), ("failure", When::Failure), ("always", When::Always)];
+    const WHEN: &[(&str, When)] =
+        &[("success", When::Success), ("failure", When::Failure), ("always", When::Always), ("changed", When::Changed)];
     let name = reader.required("name", text(str::parse::<StepName>));
-    let shell = reader.required("shell", word("shell", SHELLS));
+    let description = reader.optional("description", text(name::line));
+    let done = reader.optional("done", text(name::line));
+    let shell = reader.required("shell", word(SHELLS));
     let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
-    let on_failure = reader.required("on-failure", word("on-failure", ON_FAILURE));
-    let when = reader.required("when", word("when", WHEN));
+    let network = reader.optional("network", word(NETWORK));
+    let memory = reader.optional("memory", size(limits::MEMORY_MIN));
+    let on_failure = reader.required("on-failure", word(ON_FAILURE));
+    let decode = reader.pairs("decode", exit_code);
+    let when = reader.required("when", word(WHEN));
+    let only = only(reader);
     let env = reader.map("env", variable);
+    let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
     let limits = limits::own(reader);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
@@ -95,15 +108,29 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     shell?;
     Some(Step {
         name: name?,
+        words: StepWords { description: description?, done: done? },
         run: run?,
         timeout: timeout?,
         no_output: no_output?,
+        network: network?,
+        memory: memory?,
         on_failure: on_failure?,
+        decode: decode?,
         when: when?,
+        only: only?,
         env: env?,
+        secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
         limits: limits?,
     })
+}
+
+/// Not written is something else than written and empty.
+fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>>> {
+    if !reader.is_written("secrets") {
+        return Some(None);
+    }
+    reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
 }
 
 fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
