@@ -4,6 +4,7 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::retry;
 use super::secrets::{self, Secrets};
 use super::spec::StepSpec;
 use crate::attend::Bell;
@@ -179,8 +180,15 @@ fn take(
         steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
     }
     let now = Timestamp::now();
+    let over = match build.state {
+        BuildState::Starting => retry::taken_over(store, build, &steps)?,
+        BuildState::Running { .. } | BuildState::Finished { .. } => Vec::new(),
+    };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        for (index, end) in &over {
+            tx.step_finished(id, *index, end, now)?;
+        }
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
     let subject = Subject::build(id);

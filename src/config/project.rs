@@ -1,6 +1,7 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
 use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
@@ -26,6 +27,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {

@@ -47,6 +47,7 @@ impl Launcher {
             Order::Prepare { project } => self.prepare(&project),
             Order::Supervise { build } => self.queue(Verb::Start, &unit::build_unit(&build)),
             Order::StopSupervisor { build } => self.queue(Verb::Stop, &unit::build_unit(&build)),
+            Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;

@@ -14,8 +14,9 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
     }
-    fresh(&folder, OsStr::new(Room::TMP))?;
-    let workspace = fresh(&folder, OsStr::new(Room::WORKSPACE))?;
+    let own = |base| Room::of_slot(base, task.slot);
+    fresh(&folder, own(Room::TMP).as_ref())?;
+    let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     let filled = tree::fill(&git, &task.mirror, &task.commit, workspace.path())?;

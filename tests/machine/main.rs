@@ -10,6 +10,7 @@ mod deploy;
 mod harness_works;
 mod installation;
 mod limits;
+mod order;
 mod polling;
 mod remotes;
 mod secrets;
