@@ -1,5 +1,6 @@
 //! One step after the other: asked for, attended to, judged, written down, let go.
 
+use super::again::Waited;
 use super::log::to_journal;
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
@@ -11,6 +12,7 @@ use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
 use crate::output::{Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
+use crate::plan::retry;
 use crate::store::StepEnd;
 use crate::systemd::{Exit, LoadState, UnitState};
 use jiff::Timestamp;
@@ -117,7 +119,7 @@ impl Supervisor<'_> {
 
     /// SIGTERM, grace, SIGKILL to all of a step; then its unit's name is free. A `ci-launch` that cannot is tried again
     /// by the next supervisor.
-    fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
+    pub(super) fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
         let order = Order::StopStep { build: self.id.clone(), step: index };
         self.orders.give(&order, &[]).map(drop).map_err(|e| self.order_error(&e))
     }
@@ -133,7 +135,8 @@ impl Supervisor<'_> {
         progress: Progress,
     ) -> Result<Option<Verdict>, SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
-        if let Some(ended) = self.ended_before_start(spec) {
+        // One that runs already is attended to, and stopped.
+        if let (StepState::Pending, Some(ended)) = (&step.state, self.ended_before_start(spec)) {
             let (verdict, outcome) = judge(&ended, &spec.decode);
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
@@ -149,23 +152,43 @@ impl Supervisor<'_> {
         }
         self.notifier.status(&format!("step {index}, {}", step.name))?;
         let mut log = self.open_log(index)?;
-        let (ended, usage, pipe) = match &mut log {
-            // The log is whole and the step is not written down: a supervisor died in between.
-            Opened::Ended(_) => {
-                let state = self.bus.state(&unit::step_unit(&id, index))?;
-                (from_state(&state, spec), used(&state), None)
-            }
-            Opened::Recording(recorder) => {
-                let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
-                match outcome {
-                    Outcome::Ended(ended, usage) => (ended, usage, Some(pipe)),
-                    Outcome::Left => return Ok(None),
+        let mut step = self.store.read().step(&id, index)?.unwrap_or_else(|| step.clone());
+        let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
+        let mut held = None;
+        let (ended, usage, pipe) = loop {
+            let recorder = match &mut log {
+                // The log is whole and the step is not written down: a supervisor died in between.
+                Opened::Ended(_) => {
+                    let state = self.bus.state(&unit::step_unit(&id, index))?;
+                    break (from_state(&state, spec), used(&state), None);
                 }
+                Opened::Recording(recorder) => recorder,
+            };
+            if let Some(over) = step.again.clone().filter(|_| !stopped) {
+                match self.wait_for_next(&step, spec, (recorder, held.take()), &over)? {
+                    Waited::Begun(begun) => step = begun,
+                    Waited::Ended(ended) => break (ended, Usage::default(), None),
+                    Waited::Left => return Ok(None),
+                }
+            }
+            let (outcome, pipe) = self.attend(&step, spec, recorder, progress)?;
+            let (ended, usage) = match outcome {
+                Outcome::Ended(ended, usage) => (ended, usage),
+                Outcome::Left => return Ok(None),
+            };
+            let (verdict, outcome) = judge(&ended, &spec.decode);
+            match &spec.retry {
+                Some(again) if retry::follows(Some(again), step.attempts, &ended, verdict) => {
+                    step = self.try_again(&step, again.delay, outcome, step.usage.and(usage))?;
+                    held = pipe;
+                }
+                Some(_) | None => break (ended, usage, pipe),
             }
         };
         let (verdict, outcome) = judge(&ended, &spec.decode);
+        let outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
         // First the verdict, then the end of the unit that carries it.
-        self.write_down(step, verdict, &outcome, usage)?;
+        self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
         self.stop_unit(index)?;
         if let (Opened::Recording(recorder), Some(pipe)) = (&mut log, &pipe) {
             recorder
@@ -190,24 +213,30 @@ impl Supervisor<'_> {
         spec: &StepSpec,
         recorder: &mut Recorder,
         progress: Progress,
-    ) -> Result<(Outcome, OwnedFd), SuperviseError> {
+    ) -> Result<(Outcome, Option<OwnedFd>), SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         let name = unit::step_unit(&id, index);
+        let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
         let pipe = match self.running(index, &name)? {
+            pipe if stopped => return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), pipe)),
             Some(pipe) => pipe,
-            None => match self.ask(step, spec)? {
-                Ok(pipe) => pipe,
-                Err((error, pipe)) => {
-                    return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), pipe));
+            None => {
+                if let (Some(again), 2..) = (&spec.retry, step.attempts) {
+                    recorder
+                        .note(&retry::begins(again, step.attempts), &mut to_journal(&id, &step.name))
+                        .map_err(|source| self.log_error(index, source))?;
                 }
-            },
+                match self.ask(step, spec)? {
+                    Ok(pipe) => pipe,
+                    Err((error, pipe)) => {
+                        return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), Some(pipe)));
+                    }
+                }
+            }
         };
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
         let patience = Patience { silence: spec.silence, until: Some(until) };
-        if progress.worst == Verdict::Cancelled && spec.when != When::Always {
-            return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), pipe));
-        }
         let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
             .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
             .map_err(|source| self.log_error(index, source))?;
@@ -230,7 +259,7 @@ impl Supervisor<'_> {
                 }
             },
         };
-        Ok((outcome, pipe))
+        Ok((outcome, Some(pipe)))
     }
 
     pub(super) fn is_going_down(&self) -> Result<bool, SuperviseError> {

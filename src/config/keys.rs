@@ -138,8 +138,14 @@ static STEP: &[Key] = &[
     key("branches", TEXTS, Empty, "patterns of branch names on which it runs; none is every ref"),
     key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
     key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
+    key("retry", Table(RETRY), Absent("not tried again"), "a failing step is tried again"),
     key("env", Map, Empty, "over the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+];
+
+static RETRY: &[Key] = &[
+    key("times", COUNT, Required, "how often after the first attempt, 1 to 10"),
+    key("delay", DURATION, Count(0), "between two attempts"),
 ];
 
 static DEPLOY: &[Key] = &[

@@ -40,7 +40,6 @@ static KEYS: &[Planned] = &[
     ("build", "cancel-superseded", Some("`ci-build --stop` stops a build")),
     ("step", "junit", None),
     ("step", "artifacts", None),
-    ("step", "retry", None),
     ("step", "pty", None),
     ("step", "cpu", None),
     ("step", "secrets", None),

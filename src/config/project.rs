@@ -143,10 +143,21 @@ pub struct Step {
     pub when: When,
     /// `branches`, `refs` and `files`
     pub only: Only,
+    /// `retry`
+    pub retry: Option<Retry>,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+}
+
+/// How often a failing step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// `times`: after the first attempt; 1 to 10.
+    pub times: u32,
+    /// `delay`: from the end of one to the next; default none.
+    pub delay: Duration,
 }
 
 /// What a step runs.

@@ -6,4 +6,5 @@ pub mod dispatch;
 pub mod due;
 pub mod notify;
 pub mod result;
+pub mod retry;
 pub mod tips;

@@ -1,6 +1,6 @@
 //! `[build]` and `[[step]]`
 
-use super::step::{exit_code, only};
+use super::step::{exit_code, only, retry};
 use super::{HOUR, SECOND};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
@@ -91,6 +91,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
     let only = only(reader);
+    let retry = reader.optional_section("retry", retry);
     let env = reader.map("env", variable);
     let workdir = reader.optional("workdir", text(path::relative));
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
@@ -110,6 +111,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         decode: decode?,
         when: when?,
         only: only?,
+        retry: retry?,
         env: env?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
     })
