@@ -54,6 +54,7 @@ impl Supervisor<'_> {
             }
             (StepState::Pending | StepState::Running { .. }, None) => {
                 let outcome = match &spec {
+                    None if progress.worst == Verdict::Cancelled => Some(self.drop_checkout(step)?),
                     None => self.checkout(step)?,
                     Some(spec) => self.run_step(step, spec, progress)?,
                 };
@@ -120,8 +121,12 @@ impl Supervisor<'_> {
     /// SIGTERM, grace, SIGKILL to all of a step; then its unit's name is free. A `ci-launch` that cannot is tried again
     /// by the next supervisor.
     pub(super) fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
-        let order = Order::StopStep { build: self.id.clone(), step: index };
-        self.orders.give(&order, &[]).map(drop).map_err(|e| self.order_error(&e))
+        self.give(&Order::StopStep { build: self.id.clone(), step: index })
+    }
+
+    /// Gives an order without which the build cannot go on.
+    pub(super) fn give(&mut self, order: &Order) -> Result<(), SuperviseError> {
+        self.orders.give(order, &[]).map(drop).map_err(|e| self.order_error(&e))
     }
 
     fn order_error(&self, error: &OrderError) -> SuperviseError {
@@ -178,7 +183,7 @@ impl Supervisor<'_> {
             };
             let (verdict, outcome) = judge(&ended, &spec.decode);
             match &spec.retry {
-                Some(again) if retry::follows(Some(again), step.attempts, &ended, verdict) => {
+                Some(again) if !stopped && retry::follows(Some(again), step.attempts, &ended, verdict) => {
                     step = self.try_again(&step, again.delay, outcome, step.usage.and(usage))?;
                     held = pipe;
                 }
@@ -218,7 +223,13 @@ impl Supervisor<'_> {
         let name = unit::step_unit(&id, index);
         let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
         let pipe = match self.running(index, &name)? {
-            pipe if stopped => return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), pipe)),
+            pipe if stopped => {
+                // It may have ended by itself before that.
+                let state = self.bus.state(&name)?;
+                let over = state.is_over() && state.exit.is_some();
+                let ended = if over { from_state(&state, spec) } else { Ended::Stopped };
+                return Ok((Outcome::Ended(ended, used(&state)), pipe));
+            }
             Some(pipe) => pipe,
             None => {
                 if let (Some(again), 2..) = (&spec.retry, step.attempts) {
@@ -234,30 +245,46 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let afterwards = self.stopping || progress.halted;
-        let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
-        let patience = Patience { silence: spec.silence, until: Some(until) };
-        let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
-            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-            .map_err(|source| self.log_error(index, source))?;
         let stopped_by_us = |ended| Outcome::Ended(ended, Usage::default());
-        let outcome = match attended {
-            // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
-            Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-            Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
-            Attended::Lost(error) => return Err(error.into()),
-            Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
-            Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
-            Attended::Late => stopped_by_us(Ended::BuildTimedOut(self.project.build.timeout)),
-            Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
-            Attended::Terminated => match self.terminated()? {
-                Terminated::Leave => Outcome::Left,
-                Terminated::Cancel(stop) => {
-                    let text = format!("stopped by {}", stop.by);
-                    journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
-                    stopped_by_us(Ended::Stopped)
-                }
-            },
+        let outcome = loop {
+            let afterwards = (self.stopping || progress.halted).then(|| spec.own_timeout.unwrap_or(AFTERWARDS));
+            let until = match afterwards {
+                Some(limit) => self.deadline.max(Instant::now() + limit),
+                None => self.deadline,
+            };
+            if let (true, Some(limit)) = (self.stopping, afterwards) {
+                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
+                self.stays_for(limit)?;
+            }
+            let patience = Patience { silence: spec.silence, until: Some(until) };
+            let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
+                .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source))?;
+            break match attended {
+                // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the
+                // gap.
+                Attended::Over(_) if self.is_going_down()? => Outcome::Left,
+                Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
+                Attended::Lost(error) => return Err(error.into()),
+                Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
+                Attended::Late => stopped_by_us(match afterwards {
+                    Some(limit) => Ended::TimedOut(limit),
+                    None => Ended::BuildTimedOut(self.project.build.timeout),
+                }),
+                Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
+                Attended::Terminated => match self.terminated()? {
+                    Terminated::Leave => Outcome::Left,
+                    Terminated::Cancel(stop) => {
+                        let text = format!("stopped by {}", stop.by);
+                        journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
+                        match spec.when {
+                            // It cleans up, and has its own time for that.
+                            When::Always => continue,
+                            When::Success | When::Failure | When::Changed => stopped_by_us(Ended::Stopped),
+                        }
+                    }
+                },
+            };
         };
         Ok((outcome, Some(pipe)))
     }

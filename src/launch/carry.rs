@@ -44,7 +44,13 @@ impl Launcher {
         match order {
             Order::Prepare { project } => self.prepare(&project),
             Order::Supervise { build } => self.queue(Verb::Start, &unit::build_unit(&build)),
-            Order::StopSupervisor { build } => self.queue(Verb::Stop, &unit::build_unit(&build)),
+            Order::StopSupervisor { build } => {
+                let unit = unit::build_unit(&build);
+                let queued = self.queue(Verb::Stop, &unit)?;
+                // One that has failed is nothing to stop, but would be listed as failed for ever.
+                self.bus.reset_failed(&unit).map_err(failed)?;
+                Ok(queued)
+            }
             Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
@@ -55,13 +61,12 @@ impl Launcher {
             Order::Work { project, work, job, timeout } => {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
-                let unit = work::unit_name(&project, work, &job)?;
+                let unit = work::unit_name(&project.name, work, &job)?;
                 // A worker of a caller that died holds the name; its answer would reach nobody.
                 self.stop_and_let_go(&unit)?;
                 self.start(work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?)
             }
             Order::StopWork { project, work, job } => {
-                let project = self.project(&project)?;
                 self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
                 Ok(Reply::Done)
             }

@@ -30,12 +30,12 @@ fn word(work: Work) -> &'static str {
     }
 }
 
-pub(super) fn unit_name(project: &Project, work: Work, job: &str) -> Result<String, Refusal> {
+pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<String, Refusal> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if job.is_empty() || job.len() > 64 || !job.chars().all(plain) {
         return Err(refused(format!("{job:?} cannot be part of a unit's name")));
     }
-    Ok(unit::worker_unit(&project.name, word(work), job))
+    Ok(unit::worker_unit(project, word(work), job))
 }
 
 pub(super) fn describe(
