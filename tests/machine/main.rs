@@ -9,6 +9,7 @@ mod builds;
 mod deploy;
 mod harness_works;
 mod installation;
+mod limits;
 mod polling;
 mod remotes;
 mod secrets;
