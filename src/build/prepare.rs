@@ -1,6 +1,7 @@
 //! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
 
 use super::log::to_journal;
+use super::needs::Base;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
 use crate::journal::{self, Event, Priority};
@@ -86,7 +87,11 @@ impl Supervisor<'_> {
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
-            early = Some(self.begin(Work::Checkout, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
+            early =
+                Some(self.begin(
+                    Work::Checkout { trust: self.room.trust },
+                    FETCH.max(self.project.source.timeout) + CHECKOUT,
+                )?);
             commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -115,16 +120,19 @@ impl Supervisor<'_> {
         early: Option<Early>,
         recorder: Option<&mut Recorder>,
     ) -> Result<Result<String, Trouble>, SuperviseError> {
+        let base = self.base(&self.build()?)?;
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
-            folder: self.place.cache(&self.id.project),
+            folder: self.room.folder(self.place),
+            since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };
-        let done = match self.call(step, Work::Checkout, early, task, recorder)? {
+        let done = match self.call(step, Work::Checkout { trust: self.room.trust }, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
+        self.keep_unneeded(&Base::changed(base, done.changed))?;
         let subject = self.subject().step(&step.name).commit(commit);
         let (author, what) = (&done.commit.author, &done.commit.subject);
         let text = format!("{} at {} by {author}: {what}", self.id.project, commit.short());

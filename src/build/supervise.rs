@@ -9,7 +9,8 @@ use crate::attend::Bell;
 use crate::config::project::OnFailure;
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
+use crate::model::build::StepWords;
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
 use crate::order::{Order, OrderError, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -79,6 +80,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) site: Site,
     pub(super) project: Project,
     pub(super) id: BuildId,
+    /// Where its steps live.
+    pub(super) room: Room,
     pub(super) deadline: Instant,
     /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
     pub(super) stopping: bool,
@@ -123,6 +126,7 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         deadline: Instant::now() + project.build.timeout.saturating_sub(spent),
         project,
         id: id.clone(),
+        room: build.room(),
         stopping: false,
     };
     match supervisor.run()? {
@@ -160,12 +164,12 @@ fn take(
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
-    let checkout = NewStep { name: checkout_name(), spec: None };
+    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
     let mut steps = vec![checkout];
     for step in &project.steps {
-        let spec = serde_json::to_string(&StepSpec::of(step, project.build.timeout));
+        let spec = serde_json::to_string(&StepSpec::of(step, &project.build));
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
-        steps.push(NewStep { name: step.name.clone(), spec: Some(spec) });
+        steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
     }
     let now = Timestamp::now();
     let (taken, takeovers) = store.write_patiently(|tx| {
@@ -230,6 +234,8 @@ impl Supervisor<'_> {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
+            // As it is now: the checkout may have found that it is not needed.
+            let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),

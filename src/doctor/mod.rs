@@ -131,7 +131,7 @@ fn show(out: &mut dyn Write, (what, how): &Tried, health: &mut Health) -> std::i
 
 fn users(place: &Place, project: &Project) -> Tried {
     let order = Order::Prepare { project: project.name.clone() };
-    let users = format!("{}, {}", unit::build_user(&project.name, unit::Trust::Inside), unit::git_user(&project.name));
+    let users = format!("{}, {}", unit::build_user(&project.name), unit::git_user(&project.name));
     ("users and folders".to_owned(), Orders::to(place).give(&order, &[]).map(|_| users).map_err(|e| e.to_string()))
 }
 

@@ -101,9 +101,9 @@ impl Place {
     pub fn mirror(&self, project: &ProjectName) -> PathBuf {
         self.at("var/lib/ci/git").join(format!("{project}.git"))
     }
-    /// `/var/cache/ci/gkp`: workspace, HOME, cache and tmp of the project's steps.
-    pub fn cache(&self, project: &ProjectName) -> PathBuf {
-        self.at("var/cache/ci").join(project.as_str())
+    /// `/var/cache/ci`: a folder for each [`Room`](super::Room).
+    pub fn rooms(&self) -> PathBuf {
+        self.at("var/cache/ci")
     }
     /// `/run/ci/wake`
     pub fn wakes(&self) -> PathBuf {

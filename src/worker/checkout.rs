@@ -3,30 +3,25 @@
 use super::folder::{Folder, FolderError, Kind};
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure};
 use super::sweep;
-use crate::git::{Git, Scratch, tree};
+use crate::git::{Git, Scratch, changed, tree};
+use crate::model::Room;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::time::Instant;
 
-/// What steps build in; filled anew for every build.
-const WORKSPACE: &str = "workspace";
-/// The steps' `/tmp`; emptied for every build.
-const TMP: &str = "tmp";
-/// Kept from build to build.
-const KEPT: [&str; 2] = ["home", "cache"];
-
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::reclaim(&task.folder)?;
     // What takes most room first: a build may have left a full disk.
-    let workspace = fresh(&folder, OsStr::new(WORKSPACE))?;
-    fresh(&folder, OsStr::new(TMP))?;
-    for name in KEPT {
+    let workspace = fresh(&folder, OsStr::new(Room::WORKSPACE))?;
+    fresh(&folder, OsStr::new(Room::TMP))?;
+    for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
     }
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     let filled = tree::fill(&git, &task.mirror, &task.commit, workspace.path())?;
-    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit })
+    let changed = task.since.as_ref().map(|since| changed::paths(&git, since, &task.commit)).transpose()?;
+    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, changed: changed.flatten() })
 }
 
 /// A folder that is no link, made if need be.

@@ -13,6 +13,7 @@ mod harness_works;
 mod installation;
 mod polling;
 mod remotes;
+mod steps;
 mod stopping;
 mod story;
 mod survival;
