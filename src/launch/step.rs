@@ -87,12 +87,16 @@ pub(super) fn describe(
     properties.extend(kernel_walls());
     // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
     properties.push(Property::private_tmp(true));
+    // Shared memory, semaphores and message queues are this step's own, and go with it.
+    properties.push(Property::private_ipc(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
     properties.extend(secret::of_step(place, project, order)?);
     properties.extend(in_room(place, &room));
     let tmp = text(&room.tmp(place));
-    properties.push(Property::bind_paths(&[(&tmp, "/tmp"), (&tmp, "/var/tmp")]));
+    // systemd follows a link that stands where `tmp` was: the next step would see what it points to as its /tmp, /run
+    // with the bus for one. A mount point can be neither renamed nor removed (rename(2), EBUSY), so it is one itself.
+    properties.push(Property::bind_paths(&[(&tmp, &tmp), (&tmp, "/tmp"), (&tmp, "/var/tmp")]));
     Ok(Transient { unit: name, properties })
 }
 

@@ -4,9 +4,11 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod attacks;
 mod bad_input;
 mod builds;
 mod deploy;
+mod exposure;
 mod harness_works;
 mod installation;
 mod limits;
