@@ -4,6 +4,7 @@ pub mod dispatch;
 mod finish;
 mod log;
 mod prepare;
+mod reports;
 mod spec;
 mod steps;
 pub mod supervise;

@@ -1,5 +1,6 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
+use crate::config::FilePattern;
 use crate::config::project::{OnFailure, Run, Step, When};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ pub(super) struct StepSpec {
     pub(super) when: When,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
+    #[serde(default)]
+    pub(super) junit: Vec<FilePattern>,
 }
 
 impl StepSpec {
@@ -29,6 +32,7 @@ impl StepSpec {
             when: step.when,
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            junit: step.junit.clone(),
         }
     }
 }

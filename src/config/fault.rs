@@ -3,6 +3,7 @@
 use super::file::ReadFault;
 use super::name::WordFault;
 use super::path::PathFault;
+use super::pattern::PatternFault;
 use super::quantity::QuantityFault;
 use super::url::UrlFault;
 use crate::model::name::NameError;
@@ -43,6 +44,8 @@ pub(super) enum Fault {
     Url(#[from] UrlFault),
     #[error(transparent)]
     Path(#[from] PathFault),
+    #[error(transparent)]
+    Pattern(#[from] PatternFault),
     #[error(transparent)]
     Word(#[from] WordFault),
     #[error(transparent)]

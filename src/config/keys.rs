@@ -132,6 +132,7 @@ static STEP: &[Key] = &[
     key("when", Value("success, failure or always"), Text("success"), "when the step runs"),
     key("env", Map, Empty, "over the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
 ];
 
 static DEPLOY: &[Key] = &[

@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+use super::pattern::FilePattern;
 use crate::model::{ProjectName, RefName, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -124,6 +125,8 @@ pub struct Step {
     pub env: BTreeMap<String, String>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `junit`: its reports.
+    pub junit: Vec<FilePattern>,
 }
 
 /// What a step runs.

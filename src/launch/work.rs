@@ -15,6 +15,8 @@ use std::time::Duration;
 const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
+/// What reading reports may take; the largest report that is read has 64 MiB.
+const RESULTS_MEMORY: u64 = 512 << 20;
 /// The credential that a git worker finds its key or token in.
 const GIT_CREDENTIAL: &str = "git";
 
@@ -24,6 +26,7 @@ fn word(work: Work) -> &'static str {
         Work::Fetch => "fetch",
         Work::Tidy => "tidy",
         Work::Checkout { trust: _ } => "checkout",
+        Work::Results { trust: _ } => "results",
         Work::Release => "release",
         Work::Health => "health",
         Work::Mail => "mail",
@@ -64,6 +67,7 @@ pub(super) fn describe(
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
+        Work::Results { trust } => results(place, project, trust)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
@@ -117,6 +121,19 @@ fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Proper
     properties.extend(walls(Network::None));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));
+    Ok(properties)
+}
+
+/// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
+fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
+    let room = room(&project.name, trust)?;
+    let workspace = text(&room.workspace(place));
+    let mut properties = identity(&project.name, &room.user());
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.push(Property::private_tmp(true));
+    properties.push(Property::bind_read_only_paths(&[(&workspace, &workspace)]));
+    properties.push(Property::memory_max(RESULTS_MEMORY));
     Ok(properties)
 }
 

@@ -3,6 +3,7 @@
 mod git;
 mod outside;
 mod release;
+mod results;
 
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
@@ -13,6 +14,7 @@ pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
     ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
+pub use self::results::{ReportAnswer, ReportTask, TESTS_ASKED};
 pub use crate::git::{Commit, History, Refs, Relation, Resolve, Resolved};
 pub use crate::model::{FailureKind, Line};
 
@@ -55,6 +57,8 @@ pub enum Task {
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
+    /// Read a step's test reports.
+    Report(ReportTask),
 }
 
 impl Task {
@@ -72,6 +76,7 @@ impl Task {
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
+            Task::Report(_) => "report",
         }
     }
 
@@ -85,6 +90,7 @@ impl Task {
             Task::ReleaseMake(task) => task.timeout,
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
+            Task::Report(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
@@ -123,6 +129,7 @@ asks! {
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
+    Report(ReportTask) => ReportAnswer;
 }
 
 /// What a worker says.

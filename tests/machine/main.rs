@@ -11,6 +11,7 @@ mod harness_works;
 mod installation;
 mod polling;
 mod remotes;
+mod results;
 mod stopping;
 mod story;
 mod survival;

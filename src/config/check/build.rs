@@ -4,6 +4,7 @@ use super::{HOUR, SECOND};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
+use crate::config::pattern::FilePattern;
 use crate::config::project::{Build, Network, OnFailure, Run, Shell, Step, When};
 use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
@@ -83,6 +84,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let when = reader.required("when", word("when", WHEN));
     let env = reader.map("env", variable);
     let workdir = reader.optional("workdir", text(path::relative));
+    let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
@@ -97,7 +99,24 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         when: when?,
         env: env?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
+        junit: junit?,
     })
+}
+
+/// One pattern or a list of them.
+fn patterns(value: &Value) -> Result<Vec<FilePattern>, Fault> {
+    const PATTERNS_MAX: usize = 100;
+    let pattern = text(FilePattern::parse);
+    if let Value::Text(_) = value {
+        return Ok(vec![pattern(value)?]);
+    }
+    let Value::List(list) = value else {
+        return Err(Fault::expected("a pattern or a list of patterns", value.kind()));
+    };
+    if list.len() > PATTERNS_MAX {
+        return Err(Fault::Rule("at most 100 patterns"));
+    }
+    list.iter().map(|node| pattern(&node.value)).collect()
 }
 
 fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
