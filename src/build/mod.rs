@@ -3,6 +3,7 @@
 pub mod dispatch;
 mod finish;
 mod log;
+mod needs;
 mod prepare;
 mod reports;
 mod spec;

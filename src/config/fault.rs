@@ -3,9 +3,9 @@
 use super::file::ReadFault;
 use super::name::WordFault;
 use super::path::PathFault;
-use super::pattern::PatternFault;
 use super::quantity::QuantityFault;
 use super::url::UrlFault;
+use super::wanted::WantedFault;
 use crate::model::name::NameError;
 
 /// One thing that is wrong; where it is, is [`super::problem::Problem`]'s part.
@@ -45,12 +45,12 @@ pub(super) enum Fault {
     #[error(transparent)]
     Path(#[from] PathFault),
     #[error(transparent)]
-    Pattern(#[from] PatternFault),
+    Wanted(#[from] WantedFault),
     #[error(transparent)]
     Word(#[from] WordFault),
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("not a branch pattern: {0}")]
+    #[error("not a pattern: {0}")]
     Glob(globset::ErrorKind),
     #[error("not a mail address: {0}")]
     Mail(lettre::address::AddressError),

@@ -1,102 +1,73 @@
-//! Patterns of files in a workspace: `build/*.xml`, `dist/**`, `report.txt`.
+//! Globs as they stand in a file: `*` does not cross `/`, `**` does.
 
-use super::path::{self, PathFault};
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
-/// One part of a pattern, between two slashes.
-#[derive(Debug, Clone)]
-pub enum Part {
-    /// `**`: any number of folders, none among them.
-    Folders,
-    /// One name.
-    Name(GlobMatcher),
-}
-
-/// A pattern of paths below the workspace; never out of it. `*` does not cross `/`, `**` does; one that matches a folder
-/// means all that is in it.
+/// A glob, known to compile; kept and written as its text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct FilePattern {
+pub struct Pattern {
     text: String,
-    parts: Vec<Part>,
+    glob: GlobMatcher,
 }
 
-/// Why a pattern is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternFault {
-    /// It is no path below the workspace.
-    #[error("a pattern is a path below the workspace, without `.`, `..` or `//`, and without / in front or at its end")]
-    Path,
-    /// `**` does not stand alone between slashes.
-    #[error("** stands for folders and is a part of its own, like in build/**/*.xml")]
-    Folders,
-    /// The glob itself.
-    #[error("not a pattern: {0}")]
-    Glob(globset::ErrorKind),
-}
-
-impl From<PathFault> for PatternFault {
-    fn from(_: PathFault) -> PatternFault {
-        PatternFault::Path
-    }
-}
-
-impl FilePattern {
-    /// Reads one.
-    pub fn parse(text: &str) -> Result<FilePattern, PatternFault> {
-        path::relative(text)?;
-        let parts = text.split('/').map(part).collect::<Result<_, _>>()?;
-        Ok(FilePattern { text: text.to_owned(), parts })
+impl Pattern {
+    /// Compiles a glob.
+    pub fn new(text: &str) -> Result<Pattern, globset::Error> {
+        let glob = GlobBuilder::new(text).literal_separator(true).build()?.compile_matcher();
+        Ok(Pattern { text: text.to_owned(), glob })
     }
 
-    /// As it was written.
+    /// As written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Its parts, from the workspace down.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
+    /// Whether a name or path is one of those that are meant.
+    pub fn matches(&self, name: &str) -> bool {
+        self.glob.is_match(name)
     }
 }
 
-fn part(text: &str) -> Result<Part, PatternFault> {
-    if text == "**" {
-        return Ok(Part::Folders);
-    }
-    if text.contains("**") {
-        return Err(PatternFault::Folders);
-    }
-    // A brace with a slash in it would be torn apart here, and then be no glob.
-    let glob = GlobBuilder::new(text).literal_separator(true).build();
-    glob.map(|glob| Part::Name(glob.compile_matcher())).map_err(|error| PatternFault::Glob(error.kind().clone()))
-}
-
-impl PartialEq for FilePattern {
+impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
-impl Eq for FilePattern {}
+impl Eq for Pattern {}
 
-impl TryFrom<String> for FilePattern {
-    type Error = PatternFault;
-    fn try_from(text: String) -> Result<FilePattern, PatternFault> {
-        FilePattern::parse(&text)
+impl TryFrom<String> for Pattern {
+    type Error = globset::Error;
+    fn try_from(text: String) -> Result<Pattern, globset::Error> {
+        Pattern::new(&text)
     }
 }
 
-impl From<FilePattern> for String {
-    fn from(pattern: FilePattern) -> String {
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> String {
         pattern.text
     }
 }
 
-impl fmt::Display for FilePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+/// Which files are meant: all that an include names, or all if there is none, without those that an exclude names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Files {
+    /// `docs/**`
+    pub include: Vec<Pattern>,
+    /// `!docs/drafts/**`
+    pub exclude: Vec<Pattern>,
+}
+
+impl Files {
+    /// Whether a path is one of them.
+    pub fn matches(&self, path: &str) -> bool {
+        let included = self.include.is_empty() || self.include.iter().any(|pattern| pattern.matches(path));
+        included && !self.exclude.iter().any(|pattern| pattern.matches(path))
+    }
+
+    /// Whether nothing is said, and so every file is meant.
+    pub fn is_every(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
     }
 }
 
@@ -105,25 +76,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_a_pattern() {
-        for (text, says) in [
-            ("build/*.xml", ""),
-            ("**/TEST-*.xml", ""),
-            ("dist", ""),
-            ("a/{b,c}/[!x]*.txt", ""),
-            ("/etc/passwd", "below the workspace"),
-            ("../other/x", "below the workspace"),
-            ("a/../../x", "below the workspace"),
-            ("a//b", "below the workspace"),
-            ("", "below the workspace"),
-            ("a/b**", "a part of its own"),
-            ("a/[", "not a pattern"),
-            ("{a,b/c}", "not a pattern"),
-        ] {
-            match FilePattern::parse(text) {
-                Ok(_) => assert_eq!(says, "", "{text:?} was taken"),
-                Err(fault) => assert!(!says.is_empty() && fault.to_string().contains(says), "{text:?}: {fault}"),
+    fn which_files_are_meant() {
+        let list = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text).unwrap()).collect::<Vec<_>>();
+        let table: [(&[&str], &[&str], &[&str], &[&str]); 4] = [
+            (&[], &[], &["a", "a/b"], &[]),
+            (&["src/**", "*.toml"], &[], &["src/a/b.rs", "Cargo.toml"], &["src.rs", "sub/Cargo.toml"]),
+            (&["**"], &["docs/**"], &["a", "x/docs/a"], &["docs/a", "docs/b/c"]),
+            (&[], &["**/*.md"], &["a.rs"], &["README.md", "a/b.md"]),
+        ];
+        for (include, exclude, yes, no) in table {
+            let files = Files { include: list(include), exclude: list(exclude) };
+            for path in yes {
+                assert!(files.matches(path), "{path} is one of {include:?} without {exclude:?}");
+            }
+            for path in no {
+                assert!(!files.matches(path), "{path} is none of {include:?} without {exclude:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_pattern_is_kept_as_its_text() {
+        let files = Files { include: vec![Pattern::new("{a,b}/**").unwrap()], exclude: Vec::new() };
+        let kept = serde_json::to_string(&files).unwrap();
+        assert_eq!(kept, r#"{"include":["{a,b}/**"],"exclude":[]}"#);
+        assert_eq!(serde_json::from_str::<Files>(&kept).unwrap(), files);
+        assert!(serde_json::from_str::<Files>(r#"{"include":["[a"],"exclude":[]}"#).is_err());
     }
 }

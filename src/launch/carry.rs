@@ -56,9 +56,17 @@ impl Launcher {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
                 let unit = work::unit_name(&project, work, &job)?;
+                let ends = [task, answer, messages];
+                let again = ends.each_ref().map(OwnedFd::try_clone);
+                let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
+                let started = self.start(describe(ends)?)?;
+                if started != Reply::Exists {
+                    return Ok(started);
+                }
                 // A worker of a caller that died holds the name; its answer would reach nobody.
                 self.stop_and_let_go(&unit)?;
-                self.start(work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?)
+                let [task, answer, messages] = again;
+                self.start(describe([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])?)
             }
             Order::StopWork { project, work, job } => {
                 let project = self.project(&project)?;

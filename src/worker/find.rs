@@ -3,8 +3,8 @@
 
 use super::folder::{Folder, FolderError};
 use super::protocol::{Failure, FailureKind};
-use crate::config::FilePattern;
-use crate::config::pattern::Part;
+use crate::config::WantedFiles;
+use crate::config::wanted::Part;
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -46,7 +46,7 @@ struct Walk<'v> {
 /// Visits all that matches, each once, in the order of the names.
 pub(super) fn each(
     workspace: &Folder,
-    patterns: &[FilePattern],
+    patterns: &[WantedFiles],
     deadline: Instant,
     visit: &mut dyn FnMut(Found) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -179,7 +179,7 @@ mod tests {
     use std::time::Duration;
 
     fn found(workspace: &std::path::Path, patterns: &[&str]) -> Vec<String> {
-        let patterns: Vec<FilePattern> = patterns.iter().map(|text| FilePattern::parse(text).unwrap()).collect();
+        let patterns: Vec<WantedFiles> = patterns.iter().map(|text| WantedFiles::parse(text).unwrap()).collect();
         let mut seen = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(60);
         each(&Folder::open(workspace).unwrap(), &patterns, deadline, &mut |found| {

@@ -1,16 +1,18 @@
 //! `[build]` and `[[step]]`
 
+use super::step::{exit_code, only};
 use super::{HOUR, SECOND};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
-use crate::config::pattern::FilePattern;
 use crate::config::project::{Build, Network, OnFailure, Run, Shell, Step, When};
 use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
+use crate::config::wanted::WantedFiles;
 use crate::model::StepName;
+use crate::model::build::StepWords;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,13 +21,14 @@ const STEPS_MAX: usize = 1000;
 /// Least memory that a shell starts in.
 const MEMORY_MIN: u64 = 1 << 20;
 
+const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
+
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
-    const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
     let memory = reader.optional("memory", size(MEMORY_MIN));
     let tasks = reader.required("tasks", count(16..=4_194_304));
-    let network = reader.required("network", word("network", NETWORK));
+    let network = reader.required("network", word(NETWORK));
     let env = reader.map("env", variable);
     let log_max = reader.required("log-max", size(4096));
     let journal_lines = reader.required("journal-lines", journal_lines);
@@ -74,14 +77,21 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         ("warn", OnFailure::Warn),
         ("ignore", OnFailure::Ignore),
     ];
-    const WHEN: &[(&str, When)] = &[("success", When::Success), ("failure", When::Failure), ("always", When::Always)];
+    const WHEN: &[(&str, When)] =
+        &[("success", When::Success), ("failure", When::Failure), ("always", When::Always), ("changed", When::Changed)];
     let name = reader.required("name", text(str::parse::<StepName>));
-    let shell = reader.required("shell", word("shell", SHELLS));
+    let description = reader.optional("description", text(name::line));
+    let done = reader.optional("done", text(name::line));
+    let shell = reader.required("shell", word(SHELLS));
     let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
-    let on_failure = reader.required("on-failure", word("on-failure", ON_FAILURE));
-    let when = reader.required("when", word("when", WHEN));
+    let network = reader.optional("network", word(NETWORK));
+    let memory = reader.optional("memory", size(MEMORY_MIN));
+    let on_failure = reader.required("on-failure", word(ON_FAILURE));
+    let decode = reader.pairs("decode", exit_code);
+    let when = reader.required("when", word(WHEN));
+    let only = only(reader);
     let env = reader.map("env", variable);
     let workdir = reader.optional("workdir", text(path::relative));
     let junit = reader.required("junit", patterns);
@@ -92,11 +102,16 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     shell?;
     Some(Step {
         name: name?,
+        words: StepWords { description: description?, done: done? },
         run: run?,
         timeout: timeout?,
         no_output: no_output?,
+        network: network?,
+        memory: memory?,
         on_failure: on_failure?,
+        decode: decode?,
         when: when?,
+        only: only?,
         env: env?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
         junit: junit?,
@@ -104,9 +119,9 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
 }
 
 /// One pattern or a list of them.
-fn patterns(value: &Value) -> Result<Vec<FilePattern>, Fault> {
+fn patterns(value: &Value) -> Result<Vec<WantedFiles>, Fault> {
     const PATTERNS_MAX: usize = 100;
-    let pattern = text(FilePattern::parse);
+    let pattern = text(WantedFiles::parse);
     if let Value::Text(_) = value {
         return Ok(vec![pattern(value)?]);
     }

@@ -1,6 +1,6 @@
 //! Tasks in a workspace after a step: what the step left there is its user's, and read as that user.
 
-use crate::config::FilePattern;
+use crate::config::WantedFiles;
 use crate::model::report::{TestName, TestReport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub struct ReportTask {
     /// Where the step left them.
     pub workspace: PathBuf,
     /// Which files.
-    pub patterns: Vec<FilePattern>,
+    pub patterns: Vec<WantedFiles>,
     /// When the step began: what was there before is not of it.
     pub since: Timestamp,
     /// Tests whose fate is wanted, at most [`TESTS_ASKED`]: those that failed in the build before.
