@@ -6,6 +6,7 @@ mod finish;
 mod log;
 mod needs;
 mod prepare;
+mod reports;
 mod secrets;
 mod spec;
 mod steps;

@@ -1,5 +1,6 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
+use crate::config::WantedFiles;
 use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
 use crate::model::SecretName;
 use crate::plan::result::Decode;
@@ -30,6 +31,7 @@ pub(super) struct StepSpec {
     pub(super) workdir: PathBuf,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
+    pub(super) junit: Vec<WantedFiles>,
 }
 
 impl StepSpec {
@@ -48,6 +50,7 @@ impl StepSpec {
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             secrets: Vec::new(),
+            junit: step.junit.clone(),
         }
     }
 }

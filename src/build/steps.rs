@@ -42,7 +42,7 @@ impl Supervisor<'_> {
         };
         let verdict = match (&step.state, skipped) {
             (StepState::Finished { verdict, .. }, _) => {
-                self.tidy(step)?;
+                self.tidy(step, spec.as_ref())?;
                 *verdict
             }
             (StepState::Pending | StepState::Running { .. }, Some(why)) => {
@@ -90,7 +90,7 @@ impl Supervisor<'_> {
     }
 
     /// A step that was over when a supervisor before us died may have left its unit and an open log.
-    fn tidy(&mut self, step: &StepRow) -> Result<(), SuperviseError> {
+    fn tidy(&mut self, step: &StepRow, spec: Option<&StepSpec>) -> Result<(), SuperviseError> {
         if step.log.is_some() || matches!(step.state, StepState::Finished { started: None, .. }) {
             return Ok(());
         }
@@ -104,6 +104,9 @@ impl Supervisor<'_> {
             recorder
                 .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
                 .map_err(|source| self.log_error(step.index, source))?;
+        }
+        if let Some(spec) = spec {
+            self.report_afterwards(step, spec, &mut log)?;
         }
         self.close_log(step.index, &step.name, log)?;
         self.notifier.forget(&name)?;
@@ -163,7 +166,19 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let (verdict, outcome) = judge(&ended, &spec.decode);
+        let (mut verdict, mut outcome) = judge(&ended, &spec.decode);
+        if let (Some(pipe), Opened::Recording(recorder)) = (&pipe, &mut log) {
+            // What the step said stands above what is said of its results.
+            recorder
+                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source))?;
+        }
+        if is_its_own(&ended) {
+            (verdict, outcome) = match self.results(step, spec, &mut log, (verdict, outcome))? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            };
+        }
         // First the verdict, then the end of the unit that carries it.
         self.write_down(step, verdict, &outcome, usage)?;
         self.stop_unit(index)?;
@@ -171,6 +186,9 @@ impl Supervisor<'_> {
             recorder
                 .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
                 .map_err(|source| self.log_error(index, source))?;
+        }
+        if !is_its_own(&ended) {
+            self.report_afterwards(step, spec, &mut log)?;
         }
         self.close_log(index, &step.name, log)?;
         self.notifier.forget(&pipe_name(index))?;
@@ -336,4 +354,9 @@ impl Supervisor<'_> {
 /// The name of a step's pipe in the fd store.
 pub(super) fn pipe_name(index: StepIndex) -> String {
     format!("step-{index}")
+}
+
+/// Whether a step came to its end by itself, so that its unit still says how, whatever is done meanwhile.
+fn is_its_own(ended: &Ended) -> bool {
+    matches!(ended, Ended::Exited(_) | Ended::Signalled(_) | Ended::OutOfMemory(_) | Ended::TooManyTasks { .. })
 }

@@ -154,6 +154,7 @@ static STEP: &[Key] = &[
     key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
     key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
     key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
+    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
 ];
 
 static DEPLOY: &[Key] = &[

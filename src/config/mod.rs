@@ -29,9 +29,11 @@ mod site_file;
 mod tree;
 mod url;
 mod value;
+pub mod wanted;
 
 pub use explain::{Entry, From, explain};
 pub use load::{Config, LoadError, load_project, load_site};
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
 pub use site::Site;
+pub use wanted::WantedFiles;

@@ -33,7 +33,6 @@ static KEYS: &[Planned] = &[
     ("build", "priority", None),
     ("build", "parallel", None),
     ("build", "cancel-superseded", Some("`ci-build --stop` stops a build")),
-    ("step", "junit", None),
     ("step", "artifacts", None),
     ("step", "retry", None),
     ("step", "pty", None),

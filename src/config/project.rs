@@ -2,6 +2,7 @@
 
 use super::limits::{CpuQuota, OwnLimits};
 use super::pattern::{Files, Pattern};
+use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
@@ -172,6 +173,8 @@ pub struct Step {
     pub workdir: PathBuf,
     /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
+    /// `junit`: its reports.
+    pub junit: Vec<WantedFiles>,
 }
 
 /// What a step runs.

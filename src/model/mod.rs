@@ -9,6 +9,7 @@ pub mod line;
 pub mod name;
 pub mod place;
 pub mod release;
+pub mod report;
 pub mod request;
 pub mod room;
 pub mod secret;

@@ -5,5 +5,6 @@ pub mod deploy;
 pub mod dispatch;
 pub mod due;
 pub mod notify;
+pub mod report;
 pub mod result;
 pub mod tips;

@@ -14,6 +14,7 @@ mod installation;
 mod limits;
 mod polling;
 mod remotes;
+mod results;
 mod secrets;
 mod steps;
 mod stopping;
