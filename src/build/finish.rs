@@ -101,7 +101,8 @@ fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> 
     let told = plan_notify::news(before, end.verdict).filter(|news| plan_notify::is_told(*news, project.notify.on));
     let (Some(news), false) = (told, project.notify.mail.is_empty()) else { return Ok(false) };
     let steps = tx.read().steps(&end.build.id)?;
-    let letter = tell::build(end.site, project, end.build, news, end.summary, &steps);
+    let tests = tx.read().tests(&end.build.id)?;
+    let letter = tell::build(end.site, project, end.build, news, end.summary, &steps, &tests);
     tx.queue_message(
         &NewMessage {
             project: end.build.id.project.clone(),

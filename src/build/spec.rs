@@ -1,6 +1,8 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
+use crate::config::WantedFiles;
 use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Step, When};
+use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +34,9 @@ pub(super) struct StepSpec {
     pub(super) memory: Option<u64>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
+    pub(super) junit: Vec<WantedFiles>,
 }
 
 impl StepSpec {
@@ -48,9 +53,11 @@ impl StepSpec {
             only: step.only.clone(),
             retry: step.retry,
             network: Some(step.network.unwrap_or(build.network)),
-            memory: step.memory.or(build.memory),
+            memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            secrets: Vec::new(),
+            junit: step.junit.clone(),
         }
     }
 }

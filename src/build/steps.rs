@@ -10,13 +10,12 @@ use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
-use crate::output::{Opened, Recorder, step_pipe};
+use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::plan::retry;
 use crate::store::StepEnd;
-use crate::systemd::{Exit, LoadState, UnitState};
+use crate::systemd::LoadState;
 use jiff::Timestamp;
-use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -45,7 +44,7 @@ impl Supervisor<'_> {
         };
         let verdict = match (&step.state, skipped) {
             (StepState::Finished { verdict, .. }, _) => {
-                self.tidy(step)?;
+                self.tidy(step, spec.as_ref())?;
                 *verdict
             }
             (StepState::Pending | StepState::Running { .. }, Some(why)) => {
@@ -94,7 +93,7 @@ impl Supervisor<'_> {
     }
 
     /// A step that was over when a supervisor before us died may have left its unit and an open log.
-    fn tidy(&mut self, step: &StepRow) -> Result<(), SuperviseError> {
+    fn tidy(&mut self, step: &StepRow, spec: Option<&StepSpec>) -> Result<(), SuperviseError> {
         if step.log.is_some() || matches!(step.state, StepState::Finished { started: None, .. }) {
             return Ok(());
         }
@@ -108,6 +107,9 @@ impl Supervisor<'_> {
             recorder
                 .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
                 .map_err(|source| self.log_error(step.index, source))?;
+        }
+        if let Some(spec) = spec {
+            self.report_afterwards(step, spec, &mut log)?;
         }
         self.close_log(step.index, &step.name, log)?;
         self.notifier.forget(&name)?;
@@ -165,7 +167,8 @@ impl Supervisor<'_> {
                 // The log is whole and the step is not written down: a supervisor died in between.
                 Opened::Ended(_) => {
                     let state = self.bus.state(&unit::step_unit(&id, index))?;
-                    break (from_state(&state, spec), used(&state), None);
+                    let (ended, usage) = self.account(&state, &step.name, spec, 0);
+                    break (ended, usage, None);
                 }
                 Opened::Recording(recorder) => recorder,
             };
@@ -190,7 +193,19 @@ impl Supervisor<'_> {
                 Some(_) | None => break (ended, usage, pipe),
             }
         };
-        let (verdict, outcome) = judge(&ended, &spec.decode);
+        let (mut verdict, mut outcome) = judge(&ended, &spec.decode);
+        if let (Some(pipe), Opened::Recording(recorder)) = (&pipe, &mut log) {
+            // What the step said stands above what is said of its results.
+            recorder
+                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source))?;
+        }
+        if is_its_own(&ended) {
+            (verdict, outcome) = match self.results(&step, spec, &mut log, (verdict, outcome))? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            };
+        }
         let outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
@@ -199,6 +214,9 @@ impl Supervisor<'_> {
             recorder
                 .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
                 .map_err(|source| self.log_error(index, source))?;
+        }
+        if !is_its_own(&ended) {
+            self.report_afterwards(&step, spec, &mut log)?;
         }
         self.close_log(index, &step.name, log)?;
         self.notifier.forget(&pipe_name(index))?;
@@ -223,14 +241,8 @@ impl Supervisor<'_> {
         let name = unit::step_unit(&id, index);
         let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
         let pipe = match self.running(index, &name)? {
-            pipe if stopped => {
-                // It may have ended by itself before that.
-                let state = self.bus.state(&name)?;
-                let over = state.is_over() && state.exit.is_some();
-                let ended = if over { from_state(&state, spec) } else { Ended::Stopped };
-                return Ok((Outcome::Ended(ended, used(&state)), pipe));
-            }
             Some(pipe) => pipe,
+            None if stopped => return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), None)),
             None => {
                 if let (Some(again), 2..) = (&spec.retry, step.attempts) {
                     recorder
@@ -245,7 +257,22 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let stopped_by_us = |ended| Outcome::Ended(ended, Usage::default());
+        match self.learn_of(spec)? {
+            Ok(masker) => recorder.mask_with(masker),
+            Err(why) => {
+                // It may print by now what nobody knows how to mask.
+                recorder.mask_with(Masker::everything());
+                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), Some(pipe)));
+            }
+        }
+        if stopped {
+            // It may have ended by itself before that.
+            let state = self.bus.state(&name)?;
+            let (ended, usage) = self.account(&state, &step.name, spec, 0);
+            let over = state.is_over() && state.exit.is_some();
+            return Ok((Outcome::Ended(if over { ended } else { Ended::Stopped }, usage), Some(pipe)));
+        }
+        let written = self.project.limits(&step.name).disk;
         let outcome = loop {
             let afterwards = (self.stopping || progress.halted).then(|| spec.own_timeout.unwrap_or(AFTERWARDS));
             let until = match afterwards {
@@ -256,20 +283,32 @@ impl Supervisor<'_> {
                 // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
                 self.stays_for(limit)?;
             }
-            let patience = Patience { silence: spec.silence, until: Some(until) };
+            let most = written.map(|limit| limit.most);
+            let patience = Patience { silence: spec.silence, until: Some(until), written: most };
+            let tasks = self.watch_tasks(&name);
             let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
                 .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-                .map_err(|source| self.log_error(index, source))?;
+                .map_err(|source| self.log_error(index, source));
+            let denied = tasks.end();
+            let attended = attended?;
+            let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));
             break match attended {
                 // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the
                 // gap.
                 Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-                Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
+                Attended::Over(state) => {
+                    let (ended, usage) = self.account(&state, &step.name, spec, denied);
+                    Outcome::Ended(ended, usage)
+                }
                 Attended::Lost(error) => return Err(error.into()),
                 Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
                 Attended::Late => stopped_by_us(match afterwards {
                     Some(limit) => Ended::TimedOut(limit),
                     None => Ended::BuildTimedOut(self.project.build.timeout),
+                }),
+                Attended::Wrote => stopped_by_us(match written {
+                    Some(limit) => Ended::TooMuchWritten(limit),
+                    None => Ended::Stopped,
                 }),
                 Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
                 Attended::Terminated => match self.terminated()? {
@@ -280,7 +319,9 @@ impl Supervisor<'_> {
                         match spec.when {
                             // It cleans up, and has its own time for that.
                             When::Always => continue,
-                            When::Success | When::Failure | When::Changed => stopped_by_us(Ended::Stopped),
+                            When::Success | When::Failure | When::Changed => {
+                                Outcome::Ended(Ended::Stopped, self.used_so_far(&name))
+                            }
                         }
                     }
                 },
@@ -326,8 +367,9 @@ impl Supervisor<'_> {
             build: self.id.clone(),
             step: step.index,
             name: step.name.clone(),
-            trust: build.trust,
+            trust: self.room.trust,
             run: spec.run.clone(),
+            secrets: spec.secrets.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
@@ -343,7 +385,6 @@ impl Supervisor<'_> {
 
     /// What a step finds in its environment; documented in ci-build(1).
     fn environment(&self, build: &Build, spec: &StepSpec) -> BTreeMap<String, String> {
-        let cache = self.place.cache(&self.id.project);
         let mut env = self.project.build.env.clone();
         env.extend(spec.env.clone());
         let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
@@ -352,8 +393,8 @@ impl Supervisor<'_> {
         set("CI_BUILD", self.id.number.to_string());
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
-        set("CI_WORKSPACE", cache.join("workspace").to_string_lossy().into_owned());
-        set("CI_CACHE", cache.join("cache").to_string_lossy().into_owned());
+        set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());
         }
@@ -375,24 +416,7 @@ pub(super) fn pipe_name(index: StepIndex) -> String {
     format!("step-{index}")
 }
 
-fn used(state: &UnitState) -> Usage {
-    Usage {
-        cpu_usec: state.usage.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)),
-        memory_peak: state.usage.memory_peak,
-    }
-}
-
-/// How a unit that is over ended.
-fn from_state(state: &UnitState, spec: &StepSpec) -> Ended {
-    match &state.exit {
-        Some(Exit::Exited(status)) => Ended::Exited(*status),
-        Some(Exit::Signalled { signal, core: _ }) => Ended::Signalled(match Signal::try_from(*signal) {
-            Ok(known) => known.as_str().to_owned(),
-            Err(_) => format!("signal {signal}"),
-        }),
-        Some(Exit::TimedOut) => Ended::TimedOut(spec.timeout),
-        Some(Exit::OutOfMemory) => Ended::OutOfMemory(spec.memory),
-        Some(Exit::NeverRan(result)) => Ended::Broken(format!("the step could not be started: {}", result.as_str())),
-        None => Ended::Broken("nobody knows how the step ended: its unit is gone".to_owned()),
-    }
+/// Whether a step came to its end by itself, so that its unit still says how, whatever is done meanwhile.
+fn is_its_own(ended: &Ended) -> bool {
+    matches!(ended, Ended::Exited(_) | Ended::Signalled(_) | Ended::OutOfMemory(_) | Ended::TooManyTasks { .. })
 }

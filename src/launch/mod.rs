@@ -3,7 +3,9 @@
 
 mod carry;
 mod command;
+mod limits;
 mod sandbox;
+mod secret;
 mod server;
 mod shell;
 mod step;

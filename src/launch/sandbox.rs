@@ -1,8 +1,7 @@
 //! The walls that steps and workers share; what each one needs beyond them stands with it.
 
 use crate::config::project::Network;
-use crate::model::unit::Trust;
-use crate::model::{Place, ProjectName, unit};
+use crate::model::{Place, ProjectName, Room, Trust, unit};
 use crate::systemd::{Capability, KeyringMode, Namespaces, Property, ProtectHome, ProtectProc, ProtectSystem};
 use nix::errno::Errno;
 use std::path::Path;
@@ -36,8 +35,15 @@ pub(super) fn walls(network: Network) -> Vec<Property> {
         Property::lock_personality(true),
         Property::system_call_architectures_native(),
         Property::system_call_filter(&["@system-service"]),
-        // A tool that asks for more priority is told no, and goes on; it is not killed for asking.
-        Property::system_call_denied(&["@resources"]),
+        // A tool that asks for more priority is told no, and goes on; it is not killed for asking. The kernel keeps keys
+        // by user, across the walls between units; what io_uring does is seen by no filter.
+        Property::system_call_denied(&[
+            "@resources",
+            "@keyring",
+            "io_uring_setup",
+            "io_uring_enter",
+            "io_uring_register",
+        ]),
         Property::system_call_error_number(Errno::EPERM),
         Property::restrict_address_families(&["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"]),
         Property::keyring_mode(KeyringMode::Private),
@@ -66,15 +72,24 @@ pub(super) fn nothing_of_ours(place: &Place) -> Vec<Property> {
     ]
 }
 
+/// Runs as the room's user, and sees all of the room and no other.
+pub(super) fn in_room(place: &Place, room: &Room) -> Vec<Property> {
+    let folder = text(&room.folder(place));
+    let mut properties = identity(&room.project, &room.user());
+    properties.extend(nothing_of_ours(place));
+    properties.push(Property::bind_paths(&[(&folder, &folder)]));
+    properties
+}
+
 /// Runs as this user, in the project's slice.
 pub(super) fn identity(project: &ProjectName, user: &str) -> Vec<Property> {
     vec![Property::user(user), Property::group(user), Property::slice(&unit::project_slice(project))]
 }
 
-/// The user that a project's steps run as. Refs from outside come with the issue that gives them users of their own.
-pub(super) fn step_user(project: &ProjectName, trust: Trust) -> Result<String, super::carry::Refusal> {
+/// The room that a build of this project has. Refs from outside come with the issue that makes rooms for them.
+pub(super) fn room(project: &ProjectName, trust: Trust) -> Result<Room, super::carry::Refusal> {
     match trust {
-        Trust::Inside => Ok(unit::build_user(project, trust)),
+        Trust::Inside => Ok(Room::of(project, trust)),
         Trust::Outside => Err(super::carry::refused("refs from outside are not built by this version")),
     }
 }

@@ -1,7 +1,8 @@
 //! The units of workers: one job, its own user, no more of the machine than the job needs.
 
 use super::carry::{Refusal, refused};
-use super::sandbox::{identity, nothing_of_ours, step_user, text, walls};
+use super::sandbox::{identity, in_room, nothing_of_ours, room, text, walls};
+use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
@@ -15,6 +16,8 @@ use std::time::Duration;
 const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
+/// What reading reports may take; the largest report that is read has 64 MiB.
+const RESULTS_MEMORY: u64 = 512 << 20;
 /// The credential that a git worker finds its key or token in.
 const GIT_CREDENTIAL: &str = "git";
 
@@ -23,7 +26,9 @@ fn word(work: Work) -> &'static str {
         Work::Refs => "refs",
         Work::Fetch => "fetch",
         Work::Tidy => "tidy",
-        Work::Checkout => "checkout",
+        Work::Checkout { trust: _ } => "checkout",
+        Work::Secrets => "secrets",
+        Work::Results { trust: _ } => "results",
         Work::Release => "release",
         Work::Health => "health",
         Work::Mail => "mail",
@@ -63,7 +68,9 @@ pub(super) fn describe(
         Work::Refs => git(place, project, Network::Host, &[])?,
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
-        Work::Checkout => checkout(place, project)?,
+        Work::Checkout { trust } => checkout(place, project, trust)?,
+        Work::Secrets => secrets(place, project)?,
+        Work::Results { trust } => results(place, project, trust)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
@@ -112,14 +119,33 @@ fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
     ]
 }
 
-fn checkout(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
-    let own = text(&place.cache(&project.name));
-    let mut properties = identity(&project.name, &step_user(&project.name, Trust::Inside)?);
+fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
+    let mut properties = in_room(place, &room(&project.name, trust)?);
     properties.extend(walls(Network::None));
-    properties.extend(nothing_of_ours(place));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));
-    properties.push(Property::bind_paths(&[(&own, &own)]));
+    Ok(properties)
+}
+
+/// A user that nothing else has, so that nobody looks into its process.
+fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend(secret::of_project(place, project)?);
+    Ok(properties)
+}
+
+/// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
+fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
+    let room = room(&project.name, trust)?;
+    let workspace = text(&room.workspace(place));
+    let mut properties = identity(&project.name, &room.user());
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.push(Property::private_tmp(true));
+    properties.push(Property::bind_read_only_paths(&[(&workspace, &workspace)]));
+    properties.push(Property::memory_max(RESULTS_MEMORY));
     Ok(properties)
 }
 

@@ -3,6 +3,7 @@
 use super::id::{BuildId, CommitId, RefName, RequestId, StepIndex};
 use super::name::StepName;
 use super::request::{Change, Origin, Target};
+use super::room::Room;
 use super::unit::Trust;
 use super::verdict::Verdict;
 use jiff::Timestamp;
@@ -37,6 +38,13 @@ pub struct Build {
     pub state: BuildState,
     /// Who wants it stopped, when somebody does.
     pub stop: Option<Stop>,
+}
+
+impl Build {
+    /// Where and as whom it lives.
+    pub fn room(&self) -> Room {
+        Room::of(&self.id.project, self.trust)
+    }
 }
 
 /// Where a build stands.
@@ -154,6 +162,12 @@ pub struct Usage {
     pub cpu_usec: Option<u64>,
     /// Most memory at once, in bytes.
     pub memory_peak: Option<u64>,
+    /// Bytes read from block devices.
+    #[serde(default)]
+    pub io_read: Option<u64>,
+    /// Bytes written to block devices.
+    #[serde(default)]
+    pub io_written: Option<u64>,
 }
 
 impl Usage {
@@ -161,7 +175,12 @@ impl Usage {
     #[must_use]
     pub fn and(self, other: Usage) -> Usage {
         let sum = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).reduce(u64::saturating_add);
-        Usage { cpu_usec: sum(self.cpu_usec, other.cpu_usec), memory_peak: self.memory_peak.max(other.memory_peak) }
+        Usage {
+            cpu_usec: sum(self.cpu_usec, other.cpu_usec),
+            memory_peak: self.memory_peak.max(other.memory_peak),
+            io_read: sum(self.io_read, other.io_read),
+            io_written: sum(self.io_written, other.io_written),
+        }
     }
 }
 

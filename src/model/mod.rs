@@ -9,7 +9,10 @@ pub mod line;
 pub mod name;
 pub mod place;
 pub mod release;
+pub mod report;
 pub mod request;
+pub mod room;
+pub mod secret;
 pub mod unit;
 pub mod verdict;
 
@@ -23,5 +26,7 @@ pub use name::{ProjectName, StepName};
 pub use place::Place;
 pub use release::ReleaseName;
 pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
+pub use room::Room;
+pub use secret::{Secret, SecretName};
 pub use unit::Trust;
 pub use verdict::Verdict;

@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod dispatch;
 pub mod due;
 pub mod notify;
+pub mod report;
 pub mod result;
 pub mod retry;
 pub mod tips;

@@ -8,7 +8,13 @@ use crate::model::Verdict;
 /// stopped, not the CI's own trouble, not an output that leaves no room for another.
 pub fn follows(retry: Option<&Retry>, attempts: u32, ended: &Ended, verdict: Verdict) -> bool {
     let fair = match ended {
-        Ended::Exited(_) | Ended::Signalled(_) | Ended::OutOfMemory(_) | Ended::TimedOut(_) | Ended::Silent(_) => true,
+        Ended::Exited(_)
+        | Ended::Signalled(_)
+        | Ended::OutOfMemory(_)
+        | Ended::TooManyTasks { .. }
+        | Ended::TooMuchWritten(_)
+        | Ended::TimedOut(_)
+        | Ended::Silent(_) => true,
         Ended::TooMuchOutput(_) | Ended::BuildTimedOut(_) | Ended::Stopped | Ended::Broken(_) => false,
     };
     fair && verdict == Verdict::Failure && retry.is_some_and(|retry| attempts <= retry.times)

@@ -88,7 +88,12 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
             Some(due) => Some(Again { due, outcome: row.get::<Option<String>>("outcome")?.unwrap_or_default() }),
             None => None,
         },
-        usage: Usage { cpu_usec: row.get("cpu_usec")?, memory_peak: row.get("memory_peak")? },
+        usage: Usage {
+            cpu_usec: row.get("cpu_usec")?,
+            memory_peak: row.get("memory_peak")?,
+            io_read: row.get("io_read")?,
+            io_written: row.get("io_written")?,
+        },
         log: bytes.zip(lines).map(|(bytes, lines)| LogSize { bytes, lines }),
     })
 }
@@ -282,12 +287,23 @@ impl Tx<'_> {
 
     /// An attempt of a step is over: how, what it and those before used, and when the next is due.
     pub fn step_again(&self, id: &BuildId, index: StepIndex, again: &Again, usage: Usage) -> Result<()> {
-        let Again { due, outcome } = again;
-        let sql = "UPDATE step SET again = ?4, cpu_usec = ?5, memory_peak = ?6, outcome = ?7
+        let sql = "UPDATE step SET again = ?4, outcome = ?5, cpu_usec = ?6, memory_peak = ?7, io_read = ?8,
+                     io_written = ?9
                    WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running'";
-        let Usage { cpu_usec, memory_peak } = usage;
-        let project = id.project.as_str();
-        self.0.execute(sql, params![project, id.number.0, index.0, millis(*due), cpu_usec, memory_peak, outcome])?;
+        self.0.execute(
+            sql,
+            params![
+                id.project.as_str(),
+                id.number.0,
+                index.0,
+                millis(again.due),
+                again.outcome,
+                usage.cpu_usec,
+                usage.memory_peak,
+                usage.io_read,
+                usage.io_written,
+            ],
+        )?;
         Ok(())
     }
 
@@ -303,7 +319,7 @@ impl Tx<'_> {
     pub fn step_finished(&self, id: &BuildId, index: StepIndex, end: &StepEnd, now: Timestamp) -> Result<()> {
         self.0.execute(
             "UPDATE step SET state = 'finished', finished = ?4, verdict = ?5, outcome = ?6, cpu_usec = ?7,
-               memory_peak = ?8, again = NULL
+               memory_peak = ?8, io_read = ?9, io_written = ?10, again = NULL
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state <> 'finished'",
             params![
                 id.project.as_str(),
@@ -314,6 +330,8 @@ impl Tx<'_> {
                 end.outcome,
                 end.usage.cpu_usec,
                 end.usage.memory_peak,
+                end.usage.io_read,
+                end.usage.io_written,
             ],
         )?;
         Ok(())

@@ -3,6 +3,7 @@
 use super::overview::Light;
 use super::text::between;
 use crate::model::build::StepWords;
+use crate::model::report::{StepTests, TestCounts};
 use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
 use crate::store::{Read, Result};
 use jiff::Timestamp;
@@ -15,6 +16,8 @@ pub struct BuildView {
     pub build: Build,
     /// Its steps, in order; empty until its supervisor has taken it.
     pub steps: Vec<StepRow>,
+    /// What its tests said, step by step.
+    pub tests: Vec<StepTests>,
     /// Its newest deploy.
     pub deploy: Option<Deploy>,
     /// Whether there is a build with the next number.
@@ -34,6 +37,7 @@ impl BuildView {
         Ok(Some(BuildView {
             build,
             steps: read.steps(id)?,
+            tests: read.tests(id)?,
             deploy: read.deploy_of(&id.project, id.number)?,
             next: beside(id.number.0.saturating_add(1))?,
             previous: beside(id.number.0.saturating_sub(1))?,
@@ -51,6 +55,11 @@ impl BuildView {
             .find(|step| matches!(step.state, StepState::Running { .. }))
             .or_else(|| ran().find(failed))
             .or_else(|| ran().next_back())
+    }
+
+    /// The tests of all steps together.
+    pub fn test_counts(&self) -> TestCounts {
+        self.tests.iter().fold(TestCounts::default(), |sum, step| sum.and(step.counts))
     }
 
     /// The step of an index.

@@ -3,6 +3,8 @@
 mod git;
 mod outside;
 mod release;
+mod results;
+mod secret;
 
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
@@ -13,6 +15,8 @@ pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
     ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
+pub use self::results::{ReportAnswer, ReportTask, TESTS_ASKED};
+pub use self::secret::{SecretsAnswer, SecretsTask};
 pub use crate::git::{Commit, History, Refs, Relation, Resolve, Resolved};
 pub use crate::model::{FailureKind, Line};
 
@@ -41,6 +45,8 @@ pub enum Task {
     Tidy(TidyTask),
     /// Fill a workspace with exactly one commit.
     Checkout(CheckoutTask),
+    /// Say what the credentials hold that this worker was given.
+    Secrets(SecretsTask),
     /// Say what a deploy target lacks.
     ReleaseCheck(ReleaseCheckTask),
     /// Make a release beside the current one.
@@ -55,6 +61,8 @@ pub enum Task {
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
+    /// Read a step's test reports.
+    Report(ReportTask),
 }
 
 impl Task {
@@ -65,6 +73,7 @@ impl Task {
             Task::Fetch(_) => "fetch",
             Task::Tidy(_) => "tidy",
             Task::Checkout(_) => "checkout",
+            Task::Secrets(_) => "secrets",
             Task::ReleaseCheck(_) => "release-check",
             Task::ReleaseMake(_) => "release-make",
             Task::ReleaseSwitch(_) => "release-switch",
@@ -72,6 +81,7 @@ impl Task {
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
+            Task::Report(_) => "report",
         }
     }
 
@@ -85,11 +95,12 @@ impl Task {
             Task::ReleaseMake(task) => task.timeout,
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
+            Task::Report(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
             }
-            Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::ReleaseList(_) => SMALL_JOB,
+            Task::Secrets(_) | Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::ReleaseList(_) => SMALL_JOB,
         }
     }
 }
@@ -116,6 +127,7 @@ asks! {
     Fetch(FetchTask) => FetchAnswer;
     Tidy(TidyTask) => ();
     Checkout(CheckoutTask) => CheckoutAnswer;
+    Secrets(SecretsTask) => SecretsAnswer;
     ReleaseCheck(ReleaseCheckTask) => ReleaseCheckAnswer;
     ReleaseMake(ReleaseMakeTask) => ReleaseMakeAnswer;
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
@@ -123,6 +135,7 @@ asks! {
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
+    Report(ReportTask) => ReportAnswer;
 }
 
 /// What a worker says.

@@ -4,13 +4,18 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod attacks;
 mod bad_input;
 mod builds;
 mod deploy;
+mod exposure;
 mod harness_works;
 mod installation;
+mod limits;
 mod polling;
 mod remotes;
+mod results;
+mod secrets;
 mod steps;
 mod stopping;
 mod story;

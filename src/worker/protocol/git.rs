@@ -92,7 +92,7 @@ pub struct CheckoutTask {
     pub mirror: PathBuf,
     /// Which commit.
     pub commit: CommitId,
-    /// The project's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
+    /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
     /// Which paths have changed since this commit is wanted too.
     #[serde(default)]
