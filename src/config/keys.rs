@@ -107,6 +107,7 @@ static BUILD: &[Key] = &[
     key("memory", SIZE, Absent("what ci.slice leaves"), "MemoryMax= of a step"),
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key(
@@ -132,6 +133,7 @@ static STEP: &[Key] = &[
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
     key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
+    key("allow", TEXTS, Absent("the build's"), "walls that this step does without, instead of the build's"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),

@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+pub use super::allow::Allow;
 use super::pattern::{Files, Pattern};
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, StepName, Verdict};
@@ -89,6 +90,8 @@ pub struct Build {
     pub tasks: u64,
     /// `network`
     pub network: Network,
+    /// `allow`: walls that steps do without.
+    pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
@@ -135,6 +138,8 @@ pub struct Step {
     pub network: Option<Network>,
     /// `memory`: `MemoryMax=`, in bytes; none is the build's.
     pub memory: Option<u64>,
+    /// `allow`: instead of the build's.
+    pub allow: Option<Vec<Allow>>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.

@@ -1,5 +1,6 @@
 //! The unit of a step.
 
+use super::allow;
 use super::carry::Refusal;
 use super::sandbox::{in_room, kernel_walls, room, text, walls};
 use super::shell::{self, SCRIPT};
@@ -77,6 +78,7 @@ pub(super) fn describe(
         Shutdown::Any => {}
     }
     let reach = reach(project, order);
+    let named = project.steps.iter().find(|step| step.name == order.name);
     properties.extend(reach.memory.map(Property::memory_max));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(walls(reach.network));
@@ -88,6 +90,7 @@ pub(super) fn describe(
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
     properties.extend(in_room(place, &room));
+    properties.extend(allow::lift(allow::of(&project.build, named, order.trust)));
     let tmp = text(&room.tmp(place));
     // systemd follows a link that stands where `tmp` was: the next step would see what it points to as its /tmp, /run
     // with the bus for one. A mount point can be neither renamed nor removed (rename(2), EBUSY), so it is one itself.

@@ -12,6 +12,7 @@ mod exposure;
 mod harness_works;
 mod installation;
 mod polling;
+mod relaxations;
 mod remotes;
 mod steps;
 mod stopping;

@@ -2,6 +2,7 @@
 
 use super::step::{exit_code, only};
 use super::{HOUR, SECOND};
+use crate::config::allow::allow;
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
@@ -28,6 +29,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let memory = reader.optional("memory", size(MEMORY_MIN));
     let tasks = reader.required("tasks", count(16..=4_194_304));
     let network = reader.required("network", word(NETWORK));
+    let allow = reader.distinct("allow", text(allow));
     let env = reader.map("env", variable);
     let log_max = reader.required("log-max", size(4096));
     let journal_lines = reader.required("journal-lines", journal_lines);
@@ -37,6 +39,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         memory: memory?,
         tasks: tasks?,
         network: network?,
+        allow: allow?,
         env: env?,
         log_max: log_max?,
         journal_lines: journal_lines?,
@@ -87,6 +90,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
     let memory = reader.optional("memory", size(MEMORY_MIN));
+    let allow = if reader.is_written("allow") { reader.distinct("allow", text(allow)).map(Some) } else { Some(None) };
     let on_failure = reader.required("on-failure", word(ON_FAILURE));
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
@@ -106,6 +110,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         no_output: no_output?,
         network: network?,
         memory: memory?,
+        allow: allow?,
         on_failure: on_failure?,
         decode: decode?,
         when: when?,
