@@ -1,6 +1,7 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
 use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub(super) struct StepSpec {
     pub(super) memory: Option<u64>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
 }
 
 impl StepSpec {
@@ -41,9 +44,10 @@ impl StepSpec {
             when: step.when,
             only: step.only.clone(),
             network: Some(step.network.unwrap_or(build.network)),
-            memory: step.memory.or(build.memory),
+            memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            secrets: Vec::new(),
         }
     }
 }

@@ -60,6 +60,7 @@ const COUNT: Kind = Value("integer");
 const FLAG: Kind = Value("true or false");
 const DURATION: Kind = Value("duration");
 const SIZE: Kind = Value("size");
+const PERCENT: Kind = Value("percentage");
 const TEXTS: Kind = Value("list of texts");
 const LINES: Kind = Value("list of command lines");
 
@@ -106,9 +107,18 @@ static BUILD: &[Key] = &[
     key("stop-grace", DURATION, Text("10s"), "from SIGTERM to SIGKILL"),
     key("memory", SIZE, Absent("what ci.slice leaves"), "MemoryMax= of a step"),
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
+    key("cpu", PERCENT, Absent("all there are"), "CPUQuota= of a step: 150% is one CPU and a half"),
+    key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
+    key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
     key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
+    key(
+        "secrets",
+        TEXTS,
+        Empty,
+        "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
+    ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key(
         "journal-lines",
@@ -132,7 +142,6 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
-    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
     key("allow", TEXTS, Absent("the build's"), "walls that this step does without, instead of the build's"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
@@ -141,7 +150,12 @@ static STEP: &[Key] = &[
     key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
     key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
+    key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
+    key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
+    key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
 ];
 
 static DEPLOY: &[Key] = &[

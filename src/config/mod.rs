@@ -15,6 +15,7 @@ mod fault;
 mod file;
 pub mod keys;
 mod layers;
+pub mod limits;
 mod load;
 mod name;
 mod path;

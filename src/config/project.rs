@@ -1,11 +1,12 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
 pub use super::allow::Allow;
+use super::limits::{CpuQuota, OwnLimits};
 use super::pattern::{Files, Pattern};
 use crate::model::build::StepWords;
-use crate::model::{ProjectName, RefName, StepName, Verdict};
+use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +27,19 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+}
+
+impl Project {
+    /// What a step of this name is given; one that the file does not know has what the build offers.
+    pub fn secrets_of(&self, step: &StepName) -> &[SecretName] {
+        let known = self.steps.iter().find(|known| known.name == *step);
+        known.and_then(|step| step.secrets.as_deref()).unwrap_or(&self.build.secrets)
+    }
+
+    /// All that any step is given.
+    pub fn secrets(&self) -> BTreeSet<&SecretName> {
+        self.build.secrets.iter().chain(self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten()).collect()
+    }
 }
 
 /// Where the code comes from, and when to look.
@@ -88,12 +102,21 @@ pub struct Build {
     pub memory: Option<u64>,
     /// `tasks`: `TasksMax=` of a step; default 4096.
     pub tasks: u64,
+    /// `cpu`: `CPUQuota=` of a step; none is no quota.
+    pub cpu: Option<CpuQuota>,
+    /// `cpu-weight`: `CPUWeight=` of the project's slice, against the slices of other projects; 1 to 10000, systemd's
+    /// default is 100.
+    pub cpu_weight: Option<u64>,
+    /// `disk`: most bytes that a step may write; none is no limit.
+    pub disk: Option<u64>,
     /// `network`
     pub network: Network,
     /// `allow`: walls that steps do without.
     pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: what the steps get that do not say themselves.
+    pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
@@ -136,8 +159,6 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
-    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
-    pub memory: Option<u64>,
     /// `allow`: instead of the build's.
     pub allow: Option<Vec<Allow>>,
     /// `on-failure`
@@ -150,8 +171,12 @@ pub struct Step {
     pub only: Only,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: exactly these; none is the build's.
+    pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    pub limits: OwnLimits,
 }
 
 /// What a step runs.

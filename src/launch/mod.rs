@@ -4,7 +4,9 @@
 mod allow;
 mod carry;
 mod command;
+mod limits;
 mod sandbox;
+mod secret;
 mod server;
 mod shell;
 mod step;

@@ -11,6 +11,7 @@ pub mod place;
 pub mod release;
 pub mod request;
 pub mod room;
+pub mod secret;
 pub mod unit;
 pub mod verdict;
 
@@ -25,5 +26,6 @@ pub use place::Place;
 pub use release::ReleaseName;
 pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
 pub use room::Room;
+pub use secret::{Secret, SecretName};
 pub use unit::Trust;
 pub use verdict::Verdict;

@@ -2,6 +2,7 @@
 
 use super::id::{BuildId, DeployId, StepIndex};
 use super::name::ProjectName;
+use super::secret::{ENCRYPTED, SecretName};
 use std::path::{Path, PathBuf};
 
 /// Whose service manager runs the units.
@@ -69,6 +70,24 @@ impl Place {
     pub fn credentials(&self) -> PathBuf {
         self.at("etc/ci/credentials")
     }
+    /// `/etc/ci/credentials/pypi-token`: a secret as it is.
+    pub fn secret(&self, name: &SecretName) -> PathBuf {
+        self.credentials().join(name.as_str())
+    }
+    /// `/etc/ci/credentials/pypi-token.cred`: a secret as systemd-creds(1) encrypts it.
+    pub fn encrypted_secret(&self, name: &SecretName) -> PathBuf {
+        self.credentials().join(format!("{name}{ENCRYPTED}"))
+    }
+    /// That a secret is not there, and how it is made.
+    pub fn missing_secret(&self, name: &SecretName) -> String {
+        let (plain, encrypted) = (self.secret(name), self.encrypted_secret(name));
+        format!(
+            "the secret {name} is missing; make it: install -m 0600 /dev/stdin {}; or encrypted: \
+             systemd-creds encrypt --name={name} - {}",
+            plain.display(),
+            encrypted.display()
+        )
+    }
     /// `/etc/ci/known_hosts`, for ssh.
     pub fn known_hosts(&self) -> PathBuf {
         self.at("etc/ci/known_hosts")
@@ -104,6 +123,18 @@ impl Place {
     /// `/var/cache/ci`: a folder for each [`Room`](super::Room).
     pub fn rooms(&self) -> PathBuf {
         self.at("var/cache/ci")
+    }
+    /// `/sys/fs/cgroup`
+    pub fn control_groups(&self) -> PathBuf {
+        self.at("sys/fs/cgroup")
+    }
+    /// `/proc/pressure/memory`: what waits for memory (PSI).
+    pub fn memory_pressure(&self) -> PathBuf {
+        self.at("proc/pressure/memory")
+    }
+    /// `/proc/meminfo`
+    pub fn memory_info(&self) -> PathBuf {
+        self.at("proc/meminfo")
     }
     /// `/run/ci/wake`
     pub fn wakes(&self) -> PathBuf {
