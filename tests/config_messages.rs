@@ -85,6 +85,9 @@ fn mistakes_and_their_answers() {
         ("source.build-on-first-poll = 'yes'", "2:30: expected true or false, found a text"),
         // [build]
         ("build.network = 'bridge'", "2:17: \"bridge\" is not a known value; known: host, none"),
+        ("build.allow = ['ptrace', 'usersn']", "2:26: \"usersn\" is not a known value; did you mean `userns`?"),
+        ("build.allow = ['ptrace', 'ptrace']", "2:26: this stands in `allow` twice"),
+        (&format!("{step}allow = ['device:/dev/../etc']"), "5:10: must be written without `.`, `..` or `//`"),
         ("build.memory = '2GB'", "2:16: not a size"),
         ("build.memory = 1", "2:16: must be at least 1048576"),
         ("build.tasks = 1", "2:15: must be from 16 to 4194304"),

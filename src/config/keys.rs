@@ -111,6 +111,7 @@ static BUILD: &[Key] = &[
     key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
     key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
     key(
         "secrets",
@@ -141,6 +142,7 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
+    key("allow", TEXTS, Absent("the build's"), "walls that this step does without, instead of the build's"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),

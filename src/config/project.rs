@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
@@ -111,6 +112,8 @@ pub struct Build {
     pub disk: Option<u64>,
     /// `network`
     pub network: Network,
+    /// `allow`: walls that steps do without.
+    pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
     /// `secrets`: what the steps get that do not say themselves.
@@ -157,6 +160,8 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
+    /// `allow`: instead of the build's.
+    pub allow: Option<Vec<Allow>>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
