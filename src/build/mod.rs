@@ -1,12 +1,14 @@
 //! The verb `ci-build`: taking requests, dispatching, supervising one build; and a person's side of it.
 
 mod account;
+mod again;
 pub mod dispatch;
 mod finish;
 mod log;
 mod needs;
 mod prepare;
-mod retry;
+mod reports;
+mod rerun;
 mod secrets;
 mod spec;
 mod steps;

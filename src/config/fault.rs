@@ -5,6 +5,7 @@ use super::name::WordFault;
 use super::path::PathFault;
 use super::quantity::QuantityFault;
 use super::url::UrlFault;
+use super::wanted::WantedFault;
 use crate::model::name::NameError;
 
 /// One thing that is wrong; where it is, is [`super::problem::Problem`]'s part.
@@ -45,6 +46,8 @@ pub(super) enum Fault {
     Url(#[from] UrlFault),
     #[error(transparent)]
     Path(#[from] PathFault),
+    #[error(transparent)]
+    Wanted(#[from] WantedFault),
     #[error(transparent)]
     Word(#[from] WordFault),
     #[error(transparent)]

@@ -13,6 +13,8 @@ pub struct CpuQuota {
 /// What a step's own table says, over what `[build]` says for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnLimits {
+    /// `memory`, in bytes.
+    pub memory: Option<u64>,
     /// `tasks`
     pub tasks: Option<u64>,
     /// `cpu`
@@ -65,15 +67,14 @@ pub struct Limits {
 impl Project {
     /// What holds for a step of this project, by its name; for one that its file does not know, what `[build]` says.
     pub fn limits(&self, step: &StepName) -> Limits {
-        let known = self.steps.iter().find(|known| known.name == *step);
-        let own = known.map(|known| known.limits).unwrap_or_default();
+        let own = self.steps.iter().find(|known| known.name == *step).map(|known| known.limits).unwrap_or_default();
         let over = |own: Option<u64>, all: Option<u64>| match (own, all) {
             (Some(most), _) => Some(Limit { most, table: Table::Step }),
             (None, Some(most)) => Some(Limit { most, table: Table::Build }),
             (None, None) => None,
         };
         Limits {
-            memory: over(known.and_then(|known| known.memory), self.build.memory),
+            memory: over(own.memory, self.build.memory),
             tasks: match own.tasks {
                 Some(most) => Limit { most, table: Table::Step },
                 None => Limit { most: self.build.tasks, table: Table::Build },

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod name;
 pub mod place;
 pub mod release;
+pub mod report;
 pub mod request;
 pub mod room;
 pub mod secret;

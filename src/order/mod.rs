@@ -170,6 +170,11 @@ pub enum Work {
     },
     /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
     Secrets,
+    /// Reads what a step left in the workspace, and can change none of it: the user of the room, no network.
+    Results {
+        /// For whose commit.
+        trust: Trust,
+    },
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.

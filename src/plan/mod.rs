@@ -6,6 +6,8 @@ pub mod dispatch;
 pub mod due;
 pub mod notify;
 pub mod queue;
+pub mod report;
+pub mod rerun;
 pub mod result;
 pub mod retry;
 pub mod tips;

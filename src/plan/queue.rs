@@ -177,7 +177,7 @@ impl Memory {
         let average = |text: &str| {
             let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
             let (whole, part) = some.split(' ').find_map(|word| word.strip_prefix("avg10="))?.split_once('.')?;
-            Some(whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(part.parse().ok()?)?)
+            whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(part.parse().ok()?)
         };
         let available = |text: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

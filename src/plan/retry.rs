@@ -1,158 +1,107 @@
-//! A build once more: what of the one before is taken over, and whether it goes live.
+//! A step that failed and is tried again: whether, and how it reads.
 
-use crate::model::{CommitId, Origin, StepName, StepRow, StepState, Verdict};
+use super::result::Ended;
+use crate::config::project::Retry;
+use crate::model::Verdict;
 
-/// A step of the build before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Before {
-    /// Its name.
-    pub name: StepName,
-    /// What it ran, as JSON; none for the checkout.
-    pub spec: Option<String>,
-    /// How it ended.
-    pub verdict: Option<Verdict>,
-}
-
-impl Before {
-    /// From its row.
-    pub fn of(row: StepRow, spec: Option<String>) -> Before {
-        let verdict = match row.state {
-            StepState::Finished { verdict, .. } => Some(verdict),
-            StepState::Pending | StepState::Running { .. } => None,
-        };
-        Before { name: row.name, spec, verdict }
-    }
-
-    /// Whether it counts for the build that takes it over: it did what it should, or had nothing to do. Warnings are
-    /// not carried over, so a step that has them runs again.
-    fn is_good(&self) -> bool {
-        matches!(self.verdict, Some(Verdict::Success | Verdict::Skipped))
-    }
-}
-
-/// Why a build cannot be done again from there.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoRetry {
-    /// Nothing failed.
-    #[error("no step of it has failed; without --from-failed all of it runs again")]
-    NothingFailed,
-    /// There is no such step.
-    #[error("it has no step {0}; its steps are {1}")]
-    NoSuchStep(StepName, String),
-    /// What comes before was not good.
-    #[error("step {0} before it was not green; begin there: --from {0}")]
-    NotGreen(StepName),
-}
-
-/// The step from which on everything runs again: the first that was not good, be it the checkout.
-pub fn failed(steps: &[Before]) -> Result<StepName, NoRetry> {
-    steps.iter().find(|step| !step.is_good()).map(|step| step.name.clone()).ok_or(NoRetry::NothingFailed)
-}
-
-/// Whether everything before a step was good.
-pub fn begins_at(steps: &[Before], from: &StepName) -> Result<(), NoRetry> {
-    let Some(at) = steps.iter().position(|step| step.name == *from) else {
-        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
-        return Err(NoRetry::NoSuchStep(from.clone(), names.join(", ")));
+/// Whether another attempt follows. Only what the project did itself may go better the next time: not what somebody
+/// stopped, not the CI's own trouble, not an output that leaves no room for another.
+pub fn follows(retry: Option<&Retry>, attempts: u32, ended: &Ended, verdict: Verdict) -> bool {
+    let fair = match ended {
+        Ended::Exited(_)
+        | Ended::Signalled(_)
+        | Ended::OutOfMemory(_)
+        | Ended::TooManyTasks { .. }
+        | Ended::TooMuchWritten(_)
+        | Ended::TimedOut(_)
+        | Ended::Silent(_) => true,
+        Ended::TooMuchOutput(_) | Ended::BuildTimedOut(_) | Ended::Stopped | Ended::Broken(_) => false,
     };
-    match steps[..at].iter().find(|step| !step.is_good()) {
-        Some(step) => Err(NoRetry::NotGreen(step.name.clone())),
-        None => Ok(()),
+    fair && verdict == Verdict::Failure && retry.is_some_and(|retry| attempts <= retry.times)
+}
+
+/// How the outcome of a step reads that took some attempts.
+pub fn outcome(retry: Option<&Retry>, attempts: u32, verdict: Verdict, outcome: &str) -> String {
+    let all = retry.map_or(attempts, |retry| retry.times + 1);
+    match verdict {
+        _ if attempts <= 1 => outcome.to_owned(),
+        Verdict::Success if outcome.is_empty() => format!("passed on attempt {attempts}"),
+        Verdict::Skipped | Verdict::Success | Verdict::Warnings => format!("{outcome}, on attempt {attempts}"),
+        Verdict::Failure if attempts == all => format!("{outcome}, on the last of {attempts} attempts"),
+        Verdict::Failure | Verdict::Exception | Verdict::Retry | Verdict::Cancelled => {
+            format!("{outcome}, on attempt {attempts} of {all}")
+        }
     }
 }
 
-/// How many of the new build's steps after the checkout are taken over: those before `from`, as long as each is what it
-/// was then and was good. The checkout is always made anew.
-pub fn taken_over(before: &[Before], now: &[(&StepName, Option<&str>)], from: &StepName) -> usize {
-    let same = |(old, (name, spec)): &(&Before, &(&StepName, Option<&str>))| {
-        old.name == **name && old.name != *from && old.spec.as_deref() == *spec && old.is_good()
-    };
-    before.iter().zip(now).skip(1).take_while(same).count()
+/// The line of the log that ends an attempt that another will follow.
+pub fn failed(retry: &Retry, attempts: u32, outcome: &str) -> String {
+    let delay = jiff::SignedDuration::try_from(retry.delay).unwrap_or(jiff::SignedDuration::MAX);
+    let next = if delay.is_zero() { "at once".to_owned() } else { format!("in {delay:#}") };
+    format!("[unitci: attempt {attempts} of {}: {outcome}; again {next}]", retry.times + 1)
 }
 
-/// Whether a build may go live by itself as far as its origin says: one done again only while its commit is still the
-/// newest of its branch, since its number says nothing of its age.
-pub fn may_go_live(origin: &Origin, commit: Option<&CommitId>, tip: Option<&CommitId>) -> bool {
-    match origin {
-        Origin::Retry { .. } => commit.is_some() && commit == tip,
-        Origin::Poll | Origin::Person { .. } | Origin::Force { .. } | Origin::Again { .. } => true,
-    }
+/// The line of the log that begins such another.
+pub fn begins(retry: &Retry, attempts: u32) -> String {
+    format!("[unitci: attempt {attempts} of {}]", retry.times + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::BuildNumber;
+    use std::time::Duration;
 
-    fn step(name: &str, verdict: Verdict) -> Before {
-        Before { name: name.parse().unwrap(), spec: Some(format!("run {name}")), verdict: Some(verdict) }
-    }
-
-    /// checkout, lint, test, package: their verdicts.
-    fn build(verdicts: [Verdict; 4]) -> Vec<Before> {
-        let names = ["checkout", "lint", "test", "package"];
-        names.into_iter().zip(verdicts).map(|(name, verdict)| step(name, verdict)).collect()
+    #[test]
+    fn what_is_tried_again() {
+        use Verdict::{Cancelled, Exception, Failure, Success, Warnings};
+        let twice = Retry { times: 2, delay: Duration::from_secs(10) };
+        let second = Duration::from_secs(1);
+        for (attempts, ended, verdict, again) in [
+            (1, Ended::Exited(1), Failure, true),
+            (2, Ended::Exited(1), Failure, true),
+            (3, Ended::Exited(1), Failure, false),
+            (1, Ended::Exited(0), Success, false),
+            // As `decode` has it.
+            (1, Ended::Exited(2), Warnings, false),
+            (1, Ended::Exited(0), Failure, true),
+            (1, Ended::Signalled("SIGSEGV".into()), Failure, true),
+            (1, Ended::OutOfMemory(None), Failure, true),
+            (1, Ended::TimedOut(second), Failure, true),
+            (1, Ended::Silent(second), Failure, true),
+            (1, Ended::TooMuchOutput(1), Failure, false),
+            (1, Ended::BuildTimedOut(second), Failure, false),
+            (1, Ended::Stopped, Cancelled, false),
+            (1, Ended::Broken("no bus".into()), Exception, false),
+        ] {
+            assert_eq!(follows(Some(&twice), attempts, &ended, verdict), again, "{attempts} {ended:?}");
+            assert!(!follows(None, attempts, &ended, verdict));
+        }
     }
 
     #[test]
-    fn where_a_build_begins_again() {
-        use Verdict::{Exception, Failure, Skipped, Success, Warnings};
-        for (verdicts, begins) in [
-            ([Success, Success, Failure, Skipped], Ok("test")),
-            ([Success, Skipped, Success, Failure], Ok("package")),
-            ([Success, Warnings, Failure, Skipped], Ok("lint")),
-            ([Exception, Skipped, Skipped, Skipped], Ok("checkout")),
-            ([Success, Success, Success, Success], Err(NoRetry::NothingFailed)),
+    fn how_attempts_read() {
+        let twice = Retry { times: 2, delay: Duration::from_secs(90) };
+        for (attempts, verdict, said, reads) in [
+            (1, Verdict::Success, "", ""),
+            (1, Verdict::Failure, "exit code 1", "exit code 1"),
+            (2, Verdict::Success, "", "passed on attempt 2"),
+            (
+                2,
+                Verdict::Warnings,
+                "exit code 2, which means warnings",
+                "exit code 2, which means warnings, on attempt 2",
+            ),
+            (3, Verdict::Failure, "exit code 1", "exit code 1, on the last of 3 attempts"),
+            (2, Verdict::Failure, "timeout", "timeout, on attempt 2 of 3"),
+            (2, Verdict::Cancelled, "stopped", "stopped, on attempt 2 of 3"),
         ] {
-            let found = failed(&build(verdicts));
-            assert_eq!(found.as_ref().map(StepName::as_str), begins.as_ref().copied(), "{verdicts:?}");
+            assert_eq!(outcome(Some(&twice), attempts, verdict, said), reads);
         }
-        let red = build([Success, Failure, Success, Success]);
-        let name = |text: &str| text.parse::<StepName>().unwrap();
-        assert_eq!(begins_at(&red, &name("lint")), Ok(()));
-        assert_eq!(begins_at(&red, &name("package")), Err(NoRetry::NotGreen(name("lint"))));
-        let unknown = begins_at(&red, &name("deploy")).unwrap_err();
-        assert_eq!(unknown.to_string(), "it has no step deploy; its steps are checkout, lint, test, package");
-    }
-
-    #[test]
-    fn what_is_taken_over_is_the_same_and_was_good() {
-        use Verdict::{Failure, Skipped, Success};
-        let before = build([Success, Success, Success, Failure]);
-        let names: Vec<StepName> = before.iter().map(|step| step.name.clone()).collect();
-        for (from, changed, count) in [
-            ("package", None, 2),
-            ("test", None, 1),
-            ("lint", None, 0),
-            ("checkout", None, 2),
-            ("package", Some(1), 0),
-            ("package", Some(2), 1),
-        ] {
-            let specs: Vec<Option<String>> = before.iter().map(|step| step.spec.clone()).collect();
-            let now: Vec<(&StepName, Option<&str>)> = names
-                .iter()
-                .enumerate()
-                .map(|(at, name)| (name, if changed == Some(at) { Some("other") } else { specs[at].as_deref() }))
-                .collect();
-            let from: StepName = from.parse().unwrap();
-            assert_eq!(taken_over(&before, &now, &from), count, "{from} {changed:?}");
-        }
-        assert_eq!(taken_over(&build([Success, Failure, Skipped, Skipped]), &[], &"x".parse().unwrap()), 0);
-    }
-
-    #[test]
-    fn an_old_commit_that_is_green_at_last_does_not_go_live() {
-        let commit = |digit: &str| digit.repeat(40).parse::<CommitId>().unwrap();
-        let retry = Origin::Retry { name: "ada".into(), build: BuildNumber(7), from: None };
-        let (old, new) = (commit("a"), commit("b"));
-        for (origin, built, tip, goes) in [
-            (&retry, Some(&new), Some(&new), true),
-            (&retry, Some(&old), Some(&new), false),
-            (&retry, Some(&old), None, false),
-            (&retry, None, None, false),
-            (&Origin::Poll, Some(&old), Some(&new), true),
-        ] {
-            assert_eq!(may_go_live(origin, built, tip), goes, "{origin:?} {built:?} {tip:?}");
-        }
+        assert_eq!(failed(&twice, 1, "exit code 1"), "[unitci: attempt 1 of 3: exit code 1; again in 1m 30s]");
+        assert_eq!(
+            failed(&Retry { delay: Duration::ZERO, ..twice }, 1, "x"),
+            "[unitci: attempt 1 of 3: x; again at once]"
+        );
+        assert_eq!(begins(&twice, 2), "[unitci: attempt 2 of 3]");
     }
 }

@@ -3,7 +3,7 @@
 use super::{No, Taker, short, store_trouble};
 use crate::intake::{Answer, Peer, Refusal, RetryAsk, RetryFrom};
 use crate::model::{Build, BuildId, BuildState, NewRequest, Origin, StepName, Target};
-use crate::plan::retry::{Before, begins_at, failed};
+use crate::plan::rerun::{Before, begins_at, failed};
 use crate::store::{StoreError, Tx};
 use crate::tell;
 use jiff::Timestamp;

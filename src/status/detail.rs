@@ -135,6 +135,7 @@ pub(super) fn build(place: &Place, view: &BuildView, screen: &Screen) -> String 
     if !view.steps.is_empty() {
         out.push('\n');
         out += &steps(view, screen);
+        out += &super::report::tests(view, screen);
         out += &format!(
             "\n{}{}   {}\n",
             painted(DIM, "logs     "),

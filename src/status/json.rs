@@ -1,6 +1,7 @@
 //! `--json`: the same values with names that stay. Fields are only ever added; times are RFC 3339 in UTC; what is not
 //! known is `null`; words are those of the store.
 
+use super::report::TestsJson;
 use crate::model::build::{LogSize, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
@@ -63,6 +64,7 @@ struct BuildJson<'a> {
     reason: Option<&'a str>,
     trust: Trust,
     stopped_by: Option<&'a str>,
+    stop_reason: Option<&'a str>,
     queued: Timestamp,
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
@@ -157,6 +159,7 @@ pub(super) struct Whole<'a> {
     build: BuildJson<'a>,
     changes: &'a [Change],
     steps: Vec<StepJson<'a>>,
+    tests: Vec<TestsJson<'a>>,
     deploy: Option<DeployJson<'a>>,
 }
 
@@ -170,6 +173,7 @@ struct StepJson<'a> {
     state: &'static str,
     verdict: Option<Verdict>,
     outcome: Option<&'a str>,
+    attempts: u32,
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
     duration_seconds: Option<f64>,
@@ -207,6 +211,7 @@ fn build<'a>(configured: &Configured, build: &'a Build) -> BuildJson<'a> {
         reason: build.reason.as_deref(),
         trust: build.trust,
         stopped_by: build.stop.as_ref().map(|stop| stop.by.as_str()),
+        stop_reason: build.stop.as_ref().and_then(|stop| stop.reason.as_deref()),
         queued: build.queued,
         started,
         finished,
@@ -344,6 +349,7 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
         build: build(configured, &view.build),
         changes: &view.build.changes,
         steps: view.steps.iter().map(step).collect(),
+        tests: super::report::json(view),
         deploy: view.deploy.as_ref().map(deploy),
     }
 }
@@ -364,6 +370,7 @@ fn step(step: &StepRow) -> StepJson<'_> {
         state,
         verdict,
         outcome,
+        attempts: step.attempts,
         started,
         finished,
         duration_seconds: seconds(started, finished),

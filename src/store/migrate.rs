@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/steps.sql"),
     include_str!("migrations/usage.sql"),
     include_str!("migrations/order.sql"),
+    include_str!("migrations/tests.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

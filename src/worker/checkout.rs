@@ -10,13 +10,14 @@ use std::ffi::OsStr;
 use std::time::Instant;
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
-    let folder = Folder::open(&task.folder)?;
+    let folder = Folder::reclaim(&task.folder)?;
+    // What takes most room first: a build may have left a full disk.
+    let own = |base| Room::of_slot(base, task.slot);
+    let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
+    fresh(&folder, own(Room::TMP).as_ref())?;
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
     }
-    let own = |base| Room::of_slot(base, task.slot);
-    fresh(&folder, own(Room::TMP).as_ref())?;
-    let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     let filled = tree::fill(&git, &task.mirror, &task.commit, workspace.path())?;
@@ -39,7 +40,11 @@ fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
     let emptied = real_folder(folder, name)?;
     sweep::empty(&emptied)?;
     match folder.rmdir(name) {
-        Ok(()) => folder.make_sub(name),
+        Ok(()) => {
+            // Held open it still has its inode, perhaps the last one.
+            drop(emptied);
+            folder.make_sub(name)
+        }
         // The parent is not ours, or the unit has mounted something here.
         Err(e) if matches!(e.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS)) => Ok(emptied),
         Err(e) => Err(e),

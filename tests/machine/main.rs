@@ -4,15 +4,19 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod attacks;
 mod bad_input;
 mod builds;
 mod deploy;
+mod exposure;
 mod harness_works;
 mod installation;
 mod limits;
 mod order;
 mod polling;
+mod relaxations;
 mod remotes;
+mod results;
 mod secrets;
 mod steps;
 mod stopping;

@@ -1,4 +1,4 @@
-//! `tasks`, `cpu` and `disk`
+//! `memory`, `tasks`, `cpu` and `disk`
 
 use crate::config::fault::Fault;
 use crate::config::limits::{CpuQuota, OwnLimits};
@@ -29,8 +29,9 @@ pub(super) fn cpu(value: &Value) -> Result<CpuQuota, Fault> {
 
 /// What a step says of its own.
 pub(super) fn own(reader: &mut Reader<'_, '_>) -> Option<OwnLimits> {
+    let memory = reader.optional("memory", size(MEMORY_MIN));
     let tasks = reader.optional("tasks", count(TASKS));
     let cpu = reader.optional("cpu", cpu);
     let disk = reader.optional("disk", size(DISK_MIN));
-    Some(OwnLimits { tasks: tasks?, cpu: cpu?, disk: disk? })
+    Some(OwnLimits { memory: memory?, tasks: tasks?, cpu: cpu?, disk: disk? })
 }

@@ -2,7 +2,7 @@
 
 use crate::model::build::Usage;
 use crate::model::{Build, BuildId, Origin, StepIndex, Verdict};
-use crate::plan::retry::{self, Before};
+use crate::plan::rerun::{self, Before};
 use crate::store::{NewStep, StepEnd, Store, StoreError};
 
 /// The steps of a new build that do not run, and how they are written down.
@@ -21,6 +21,6 @@ pub(super) fn taken_over(
         outcome: format!("taken over from build {number}"),
         usage: Usage::default(),
     };
-    let count = u16::try_from(retry::taken_over(&old, &now, from)).unwrap_or(u16::MAX);
+    let count = u16::try_from(rerun::taken_over(&old, &now, from)).unwrap_or(u16::MAX);
     Ok((1..=count).map(|index| (StepIndex(index), end.clone())).collect())
 }
