@@ -99,6 +99,7 @@ pub static PROJECT: &[Key] = &[
     key("description", TEXT, Absent("none"), "one line for page and list"),
     key("priority", COUNT, Count(0), "higher starts first, -100 to 100; each minute of waiting counts as one"),
     key("max-builds", COUNT, Count(1), "how many builds of it run at once, each in its own workspace"),
+    key("cancel-superseded", FLAG, Flag(false), "a build is stopped when a newer commit of its ref waits"),
     key("lock", Tables(LOCK), Empty, "what a build takes for its whole length"),
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
