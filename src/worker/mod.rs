@@ -16,6 +16,7 @@ mod folder;
 mod health;
 mod junit;
 mod mail;
+mod measure;
 pub mod protocol;
 mod release;
 mod release_make;
