@@ -183,6 +183,7 @@ mod tests {
         StepSpec {
             run: Run::Text { text: "make".into(), shell: Shell::Sh },
             timeout: Duration::from_secs(60),
+            pty: false,
             own_timeout: None,
             silence: None,
             on_failure: OnFailure::Halt,

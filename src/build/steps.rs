@@ -174,7 +174,7 @@ impl Supervisor<'_> {
             };
             if let Some(over) = step.again.clone().filter(|_| !stopped) {
                 match self.wait_for_next(&step, spec, (recorder, held.take()), &over)? {
-                    Waited::Begun(begun) => step = begun,
+                    Waited::Begun(begun) => step = *begun,
                     Waited::Ended(ended) => break (ended, Usage::default(), None),
                     Waited::Left => return Ok(None),
                 }
@@ -369,6 +369,7 @@ impl Supervisor<'_> {
             name: step.name.clone(),
             trust: self.room.trust,
             run: spec.run.clone(),
+            pty: spec.pty,
             secrets: spec.secrets.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),

@@ -34,7 +34,6 @@ static KEYS: &[Planned] = &[
     ("build", "parallel", None),
     ("build", "cancel-superseded", Some("`ci-build --stop` stops a build")),
     ("step", "artifacts", None),
-    ("step", "pty", None),
     ("step", "caches", Some("HOME lasts from build to build")),
     ("step", "allow", None),
     ("deploy", "secrets", None),
