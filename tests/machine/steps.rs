@@ -63,6 +63,31 @@ fn a_step_has_the_network_that_its_file_gives_it() {
 }
 
 #[test]
+fn a_step_that_misses_the_network_is_told_what_allows_it() {
+    let team = Team::start(Suite::usual()[0]);
+    let ask = |name: &str, host: &str, rest: &str| {
+        step(name, &format!("python3 -c 'import socket; socket.create_connection((\"{host}\", 80), 5)'"))
+            + "on-failure = \"continue\"\n"
+            + rest
+    };
+    let none = "network = \"none\"\n";
+    let steps = [
+        ask("name", "example.org", none),
+        ask("address", "192.0.2.1", none),
+        ask("allowed", "no-such-host.invalid", ""),
+        step("other", "echo all is lost; exit 1") + none + "on-failure = \"continue\"\n",
+    ];
+    team.project("gkp", &steps.concat());
+    let build = team.build("gkp", 1);
+    let told = "exit code 1; it had no network: `network = \"host\"` of the step allows it";
+    build.is("failure", &format!("name: {told}"));
+    assert_eq!(
+        ["name", "address", "allowed", "other"].map(|name| build.outcome(name)),
+        [told, told, "exit code 1", "exit code 1"]
+    );
+}
+
+#[test]
 fn a_step_runs_where_its_file_says_and_when_its_files_have_changed() {
     let team = Team::start(Suite::usual()[0]);
     let steps = [
