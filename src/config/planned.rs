@@ -25,7 +25,6 @@ static KEYS: &[Planned] = &[
     ("build", "cache", Some("HOME lasts from build to build")),
     ("build", "cancel-superseded", Some("`ci-build --stop` stops a build")),
     ("step", "artifacts", None),
-    ("step", "pty", None),
     ("step", "caches", Some("HOME lasts from build to build")),
     ("deploy", "secrets", None),
     ("deploy", "start", Some("`restart` also starts a unit that is not running")),

@@ -17,6 +17,7 @@ mod health;
 mod junit;
 mod mail;
 pub mod protocol;
+pub mod pty;
 mod release;
 mod release_make;
 mod report;
