@@ -5,6 +5,7 @@ mod again;
 mod disk;
 pub mod dispatch;
 mod finish;
+mod leftover;
 mod log;
 mod needs;
 mod prepare;

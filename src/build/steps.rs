@@ -12,7 +12,7 @@ use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
 use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
-use crate::plan::retry;
+use crate::plan::{hint, retry};
 use crate::store::StepEnd;
 use crate::systemd::{LoadState, UnitState};
 use jiff::Timestamp;
@@ -206,7 +206,11 @@ impl Supervisor<'_> {
                 None => return Ok(None),
             };
         }
-        let outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
+        let mut outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
+        if let (true, Opened::Recording(recorder)) = (is_its_own(&ended), &log) {
+            let tail = recorder.tail(hint::TAIL).map_err(|source| self.log_error(index, source))?;
+            outcome += hint::no_network(verdict, spec.network.unwrap_or(self.project.build.network), &tail);
+        }
         // First the verdict, then the end of the unit that carries it.
         self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
         self.stop_unit(index)?;
@@ -375,6 +379,7 @@ impl Supervisor<'_> {
             name: step.name.clone(),
             trust: self.room.trust,
             run: spec.run.clone(),
+            pty: spec.pty,
             secrets: spec.secrets.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),

@@ -161,6 +161,7 @@ static STEP: &[Key] = &[
         "a text for the shell, a #! script, or a list of command lines",
     ),
     key("shell", Value("sh or bash"), Text("sh"), "sh -e or bash -eo pipefail"),
+    key("pty", FLAG, Flag(false), "its output is a terminal"),
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),

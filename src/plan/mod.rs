@@ -4,6 +4,7 @@ pub mod conditions;
 pub mod deploy;
 pub mod dispatch;
 pub mod due;
+pub mod hint;
 pub mod notify;
 pub mod queue;
 pub mod report;

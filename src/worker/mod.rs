@@ -18,6 +18,7 @@ mod junit;
 mod mail;
 mod measure;
 pub mod protocol;
+pub mod pty;
 mod release;
 mod release_make;
 mod report;
