@@ -1,5 +1,6 @@
 //! The dispatcher, `ci-build.service`: repair what is under way without a supervisor, then start what may start.
 
+use super::abandoned;
 use super::finish::{self, End};
 use crate::config::{Site, load_project, load_site};
 use crate::journal::{self, Event, Priority, Subject};
@@ -132,6 +133,7 @@ fn end(
         // Then nobody is known to tell; the page and the journal do.
         Err(_) => (Site::default(), None),
     };
+    abandoned::pack_logs(place, store, &build.id, project.as_ref())?;
     let end = End { build, verdict: Verdict::Exception, summary, project: project.as_ref(), site: &site };
     Ok(finish::record(place, store, &end)?)
 }

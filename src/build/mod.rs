@@ -1,5 +1,6 @@
 //! The verb `ci-build`: taking requests, dispatching, supervising one build; and a person's side of it.
 
+mod abandoned;
 pub mod dispatch;
 mod finish;
 mod log;

@@ -3,6 +3,7 @@
 //! It may be killed anywhere and started again: the rows say where the build stands, the units of its steps go on
 //! without it, and their pipes come back from the fd store.
 
+use super::abandoned;
 use super::finish::{self, End};
 use super::secrets::{self, Secrets};
 use super::spec::StepSpec;
@@ -149,6 +150,7 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
             source: std::io::Error::other(error.to_string()),
         })?;
     }
+    abandoned::pack_logs(place, store, &build.id, None)?;
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,

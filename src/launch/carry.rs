@@ -58,7 +58,8 @@ impl Launcher {
                 let unit = work::unit_name(&project, work, &job)?;
                 // A worker of a caller that died holds the name; its answer would reach nobody.
                 self.stop_and_let_go(&unit)?;
-                self.start(work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?)
+                let described = work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?;
+                self.start(described).map_err(|refusal| work::explained(work, refusal))
             }
             Order::StopWork { project, work, job } => {
                 let project = self.project(&project)?;

@@ -7,7 +7,7 @@ use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, unit};
-use crate::order::Work;
+use crate::order::{Reply, Work};
 use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -72,6 +72,19 @@ pub(super) fn describe(
         Work::Mail => mail(place, project),
     });
     Ok(Transient { unit, properties })
+}
+
+/// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
+pub(super) fn explained(work: Work, refusal: Refusal) -> Refusal {
+    if work != Work::Secrets {
+        return refusal;
+    }
+    match refusal {
+        Reply::Job { result, message } => {
+            Reply::Job { result, message: format!("a secret cannot be read or decrypted: {message}") }
+        }
+        other @ (Reply::Done | Reply::Exists | Reply::Refused { .. } | Reply::Failed { .. }) => other,
+    }
 }
 
 /// What the project's git user needs: the mirror if it writes it, its credential, the keys of known hosts, and the

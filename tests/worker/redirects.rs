@@ -95,3 +95,25 @@ fn a_redirect_takes_no_token_along() {
         assert_eq!((told.0.is_ok(), told.1.is_ok()), (works, works), "{host}, {asks:?}: {told:?}");
     }
 }
+
+#[test]
+fn a_server_that_repeats_the_token_is_not_quoted() {
+    let repo = Repo::new();
+    let server = Server::start(move |request, stream| {
+        demand(request, stream, |stream| {
+            let packet = |text: &str| format!("{:04x}{text}", text.len() + 4);
+            let body =
+                packet("# service=git-upload-pack\n") + "0000" + &packet("ERR I was shown s3cret and czNjcmV0\n");
+            let kind = "Content-Type: application/x-git-upload-pack-advertisement";
+            let head = format!("HTTP/1.1 200 Yes\r\n{kind}\r\nContent-Length: {}\r\nConnection: close", body.len());
+            write(stream, format!("{head}\r\n\r\n{body}").as_bytes());
+        })
+    });
+    let remote = remote(server.url("/repo/.git"), &repo);
+    let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG }).unwrap_err();
+    let resolve = Some(Resolve::Head);
+    let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG }).unwrap_err();
+    for failure in [refs, fetched] {
+        assert!(failure.message.as_str().contains("I was shown *** and ***"), "{failure}");
+    }
+}
