@@ -4,6 +4,7 @@ mod abandoned;
 pub mod dispatch;
 mod finish;
 mod log;
+mod needs;
 mod prepare;
 mod secrets;
 mod spec;

@@ -1,6 +1,7 @@
 //! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
 
 use super::log::to_journal;
+use super::needs::Base;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
 use crate::journal::{self, Event, Priority};
@@ -119,16 +120,19 @@ impl Supervisor<'_> {
         early: Option<Early>,
         recorder: Option<&mut Recorder>,
     ) -> Result<Result<String, Trouble>, SuperviseError> {
+        let base = self.base(&self.build()?)?;
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
             folder: self.room.folder(self.place),
+            since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };
         let done = match self.call(step, Work::Checkout { trust: self.room.trust }, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
+        self.keep_unneeded(&Base::changed(base, done.changed))?;
         let subject = self.subject().step(&step.name).commit(commit);
         let (author, what) = (&done.commit.author, &done.commit.subject);
         let text = format!("{} at {} by {author}: {what}", self.id.project, commit.short());

@@ -1,7 +1,8 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
-use crate::config::project::{OnFailure, Run, Step, When};
+use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
 use crate::model::SecretName;
+use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +15,17 @@ pub(super) struct StepSpec {
     pub(super) timeout: Duration,
     pub(super) silence: Option<Duration>,
     pub(super) on_failure: OnFailure,
+    #[serde(default)]
+    pub(super) decode: Decode,
     pub(super) when: When,
+    #[serde(default)]
+    pub(super) only: Only,
+    /// At most; ci-launch looks at its own copy of the configuration. None in rows of before there was a choice.
+    #[serde(default)]
+    pub(super) network: Option<Network>,
+    /// In bytes, at most, likewise.
+    #[serde(default)]
+    pub(super) memory: Option<u64>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
     #[serde(default)]
@@ -22,14 +33,18 @@ pub(super) struct StepSpec {
 }
 
 impl StepSpec {
-    /// From the configuration of the moment; `build` is the build's own time limit.
-    pub(super) fn of(step: &Step, build: Duration) -> StepSpec {
+    /// From the configuration of the moment.
+    pub(super) fn of(step: &Step, build: &Build) -> StepSpec {
         StepSpec {
             run: step.run.clone(),
-            timeout: step.timeout.unwrap_or(build),
+            timeout: step.timeout.unwrap_or(build.timeout),
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
             on_failure: step.on_failure,
+            decode: step.decode.clone(),
             when: step.when,
+            only: step.only.clone(),
+            network: Some(step.network.unwrap_or(build.network)),
+            memory: step.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             secrets: Vec::new(),

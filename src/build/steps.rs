@@ -37,16 +37,20 @@ impl Supervisor<'_> {
     pub(super) fn step(&mut self, step: &StepRow, progress: Progress) -> Result<Option<Progress>, SuperviseError> {
         let spec = self.spec(step.index)?;
         let on_failure = spec.as_ref().map_or(OnFailure::Halt, |s| s.on_failure);
-        let verdict = match &step.state {
-            StepState::Finished { verdict, .. } => {
+        let skipped = match &step.state {
+            StepState::Pending => self.skipped(step, progress)?,
+            StepState::Running { .. } | StepState::Finished { .. } => None,
+        };
+        let verdict = match (&step.state, skipped) {
+            (StepState::Finished { verdict, .. }, _) => {
                 self.tidy(step)?;
                 *verdict
             }
-            StepState::Pending if !spec.as_ref().is_none_or(|s| progress.runs(s.when)) => {
-                self.write_down(step, Verdict::Skipped, "", Usage::default())?;
+            (StepState::Pending | StepState::Running { .. }, Some(why)) => {
+                self.write_down(step, Verdict::Skipped, &why, Usage::default())?;
                 Verdict::Skipped
             }
-            StepState::Pending | StepState::Running { .. } => {
+            (StepState::Pending | StepState::Running { .. }, None) => {
                 let outcome = match &spec {
                     None => self.checkout(step)?,
                     Some(spec) => self.run_step(step, spec, progress)?,
@@ -76,10 +80,11 @@ impl Supervisor<'_> {
         let (id, index) = (self.id.clone(), step.index);
         let end = StepEnd { verdict, outcome: outcome.to_owned(), usage };
         self.store.write_patiently(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
-        if verdict != Verdict::Skipped {
+        // One that did not run has nothing to tell.
+        if verdict != Verdict::Skipped || !outcome.is_empty() {
             let subject = self.subject().step(&step.name).verdict(verdict);
             let tail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
-            let priority = if verdict.is_green() { Priority::Notice } else { Priority::Warning };
+            let priority = if verdict <= Verdict::Warnings { Priority::Notice } else { Priority::Warning };
             journal::emit(Event::StepFinished, &subject, priority, &format!("{}: {verdict}{tail}", step.name));
         }
         Ok(())
@@ -129,7 +134,7 @@ impl Supervisor<'_> {
     ) -> Result<Option<Verdict>, SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         if let Some(ended) = self.ended_before_start(spec) {
-            let (verdict, outcome) = judge(&ended);
+            let (verdict, outcome) = judge(&ended, &spec.decode);
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
         }
@@ -148,7 +153,7 @@ impl Supervisor<'_> {
             // The log is whole and the step is not written down: a supervisor died in between.
             Opened::Ended(_) => {
                 let state = self.bus.state(&unit::step_unit(&id, index))?;
-                (from_state(&state, self.project.build.memory, spec), used(&state), None)
+                (from_state(&state, spec), used(&state), None)
             }
             Opened::Recording(recorder) => {
                 let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
@@ -158,7 +163,7 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let (verdict, outcome) = judge(&ended);
+        let (verdict, outcome) = judge(&ended, &spec.decode);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(step, verdict, &outcome, usage)?;
         self.stop_unit(index)?;
@@ -218,7 +223,7 @@ impl Supervisor<'_> {
         let outcome = match attended {
             // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
             Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-            Attended::Over(state) => Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state)),
+            Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
             Attended::Lost(error) => return Err(error.into()),
             Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
             Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
@@ -279,6 +284,8 @@ impl Supervisor<'_> {
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
+            network: spec.network,
+            memory: spec.memory,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {
@@ -328,7 +335,7 @@ fn used(state: &UnitState) -> Usage {
 }
 
 /// How a unit that is over ended.
-fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended {
+fn from_state(state: &UnitState, spec: &StepSpec) -> Ended {
     match &state.exit {
         Some(Exit::Exited(status)) => Ended::Exited(*status),
         Some(Exit::Signalled { signal, core: _ }) => Ended::Signalled(match Signal::try_from(*signal) {
@@ -336,7 +343,7 @@ fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended 
             Err(_) => format!("signal {signal}"),
         }),
         Some(Exit::TimedOut) => Ended::TimedOut(spec.timeout),
-        Some(Exit::OutOfMemory) => Ended::OutOfMemory(memory),
+        Some(Exit::OutOfMemory) => Ended::OutOfMemory(spec.memory),
         Some(Exit::NeverRan(result)) => Ended::Broken(format!("the step could not be started: {}", result.as_str())),
         None => Ended::Broken("nobody knows how the step ended: its unit is gone".to_owned()),
     }

@@ -11,6 +11,7 @@ use crate::attend::Bell;
 use crate::config::project::OnFailure;
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
+use crate::model::build::StepWords;
 use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
@@ -171,13 +172,13 @@ fn take(
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
-    let checkout = NewStep { name: checkout_name(), spec: None };
+    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
     let mut steps = vec![checkout];
     for step in &project.steps {
         let secrets = secrets::given(project, &step.name, build.trust);
-        let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, project.build.timeout) });
+        let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
-        steps.push(NewStep { name: step.name.clone(), spec: Some(spec) });
+        steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
     }
     let now = Timestamp::now();
     let (taken, takeovers) = store.write_patiently(|tx| {
@@ -245,6 +246,8 @@ impl Supervisor<'_> {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
+            // As it is now: the checkout may have found that it is not needed.
+            let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),

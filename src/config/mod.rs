@@ -17,6 +17,7 @@ mod layers;
 mod load;
 mod name;
 mod path;
+pub mod pattern;
 mod planned;
 mod problem;
 pub mod project;

@@ -1,6 +1,8 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
-use crate::model::{ProjectName, RefName, SecretName, StepName};
+use super::pattern::{Files, Pattern};
+use crate::model::build::StepWords;
+use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -120,21 +122,42 @@ pub enum Network {
     None,
 }
 
+impl Network {
+    /// The one of two that reaches less.
+    #[must_use]
+    pub fn narrower(self, other: Network) -> Network {
+        match (self, other) {
+            (Network::Host, Network::Host) => Network::Host,
+            (Network::None, _) | (_, Network::None) => Network::None,
+        }
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// `name`, unique in its project.
     pub name: StepName,
+    /// `description` and `done`
+    pub words: StepWords,
     /// `run`
     pub run: Run,
     /// `timeout` of this step; default the build's.
     pub timeout: Option<Duration>,
     /// `no-output`: longest silence; default 20 min as in Buildbot; zero is no limit.
     pub no_output: Duration,
+    /// `network`; none is the build's.
+    pub network: Option<Network>,
+    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
+    pub memory: Option<u64>,
     /// `on-failure`
     pub on_failure: OnFailure,
+    /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
+    pub decode: BTreeMap<u8, Verdict>,
     /// `when`
     pub when: When,
+    /// `branches`, `refs` and `files`
+    pub only: Only,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `secrets`: exactly these; none is the build's.
@@ -199,6 +222,19 @@ pub enum When {
     Failure,
     /// Always, after a halting failure and a stop too.
     Always,
+    /// As `Success`, if one of its files has changed since the last green build of the same ref.
+    Changed,
+}
+
+/// Where a step runs at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Only {
+    /// `branches`: patterns of branch names.
+    pub branches: Vec<Pattern>,
+    /// `refs`: patterns of whole ref names. Without these and branches it runs on all refs.
+    pub refs: Vec<Pattern>,
+    /// `files`: one of them must have changed since the last green build of the same ref.
+    pub files: Files,
 }
 
 /// Where a green build goes.

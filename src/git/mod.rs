@@ -10,10 +10,12 @@
 //!             ├▶ refs        what a remote has (here libgit2 goes first)
 //!             ├▶ mirror      fetch; resolve what a person asked for
 //!             ├▶ history     which commits lie between two
+//!             ├▶ changed     which paths differ between two
 //!             └▶ tree        exactly one commit into an empty folder
 //! ```
 
 pub mod access;
+pub mod changed;
 pub mod credential;
 pub mod failure;
 pub mod history;

@@ -56,10 +56,18 @@ impl Launcher {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
                 let unit = work::unit_name(&project, work, &job)?;
+                let ends = [task, answer, messages];
+                let again = ends.each_ref().map(OwnedFd::try_clone);
+                let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
+                let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(work, refusal));
+                let started = start(ends)?;
+                if started != Reply::Exists {
+                    return Ok(started);
+                }
                 // A worker of a caller that died holds the name; its answer would reach nobody.
                 self.stop_and_let_go(&unit)?;
-                let described = work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?;
-                self.start(described).map_err(|refusal| work::explained(work, refusal))
+                let [task, answer, messages] = again;
+                start([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])
             }
             Order::StopWork { project, work, job } => {
                 let project = self.project(&project)?;

@@ -1,6 +1,7 @@
 //! The words of the domain: names, numbers, verdicts, places. No I/O.
 
 pub mod build;
+pub mod changed;
 pub mod deploy;
 pub mod failure;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod unit;
 pub mod verdict;
 
 pub use build::{Build, BuildState, StepRow, StepState, Stop};
+pub use changed::Changed;
 pub use deploy::{Deploy, DeployState, Outcome, Phase};
 pub use failure::FailureKind;
 pub use id::{BuildId, BuildNumber, BuildSpec, CommitId, DeployId, RefName, RequestId, StepIndex};

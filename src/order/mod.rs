@@ -12,7 +12,7 @@ mod wire;
 pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
-use crate::config::project::Run;
+use crate::config::project::{Network, Run};
 use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, StepIndex, StepName, Trust};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -127,6 +127,12 @@ pub struct StepOrder {
     pub env: BTreeMap<String, String>,
     /// After how long systemd stops it.
     pub timeout: Duration,
+    /// No more of the network than this, whatever the configuration says by now.
+    #[serde(default)]
+    pub network: Option<Network>,
+    /// No more memory than this, in bytes, likewise.
+    #[serde(default)]
+    pub memory: Option<u64>,
     /// When the machine goes down.
     pub shutdown: Shutdown,
 }

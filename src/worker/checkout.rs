@@ -3,7 +3,7 @@
 use super::folder::{Folder, FolderError, Kind};
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure};
 use super::sweep;
-use crate::git::{Git, Scratch, tree};
+use crate::git::{Git, Scratch, changed, tree};
 use crate::model::Room;
 use nix::errno::Errno;
 use std::ffi::OsStr;
@@ -19,7 +19,8 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     let filled = tree::fill(&git, &task.mirror, &task.commit, workspace.path())?;
-    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit })
+    let changed = task.since.as_ref().map(|since| changed::paths(&git, since, &task.commit)).transpose()?;
+    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, changed: changed.flatten() })
 }
 
 /// A folder that is no link, made if need be.

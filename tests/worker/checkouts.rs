@@ -11,7 +11,15 @@ use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKin
 fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
     let folder = repo.place.path().join("cache");
     fs::create_dir_all(&folder).unwrap();
-    ask(CheckoutTask { mirror: repo.mirror(), commit: commit.clone(), folder, timeout: LONG })
+    ask(CheckoutTask { mirror: repo.mirror(), commit: commit.clone(), folder, since: None, timeout: LONG })
+}
+
+/// Which paths a checkout of one commit tells to have changed since another.
+fn changed(repo: &Repo, since: &CommitId, commit: &CommitId) -> Option<Vec<String>> {
+    let folder = repo.place.path().join("cache");
+    fs::create_dir_all(&folder).unwrap();
+    let (since, commit) = (Some(since.clone()), commit.clone());
+    ask(CheckoutTask { mirror: repo.mirror(), commit, folder, since, timeout: LONG }).unwrap().changed
 }
 
 fn workspace(repo: &Repo) -> PathBuf {
@@ -91,6 +99,28 @@ fn a_fresh_workspace_is_the_commit() {
         for folder in ["home", "cache", "tmp"] {
             assert!(repo.place.path().join("cache").join(folder).is_dir(), "{folder}");
         }
+    }
+}
+
+#[test]
+fn what_has_changed_is_told_in_bounds() {
+    for format in [&[][..], &["--object-format=sha256"]] {
+        let repo = Repo::empty(format);
+        let first = repo.commit("first", &[("README", "one\n"), ("old name", "a text that is moved\n")]);
+        // Attributes, hooks and drivers of the repository have no say in it.
+        repo.commit("attributes", &[(".gitattributes", "* diff=evil -diff\n")]);
+        repo.git(&["mv", "old name", "ünï\tcode"]);
+        let second = repo.commit("second", &[("src/a.rs", "x"), ("README", "two\n")]);
+        let many: Vec<String> = (0..5001).map(|number| format!("many/{number}")).collect();
+        let third = repo.commit("third", &many.iter().map(|path| (path.as_str(), "x")).collect::<Vec<_>>());
+        repo.mirrored();
+        let told = changed(&repo, &first, &second).unwrap();
+        assert_eq!(told, [".gitattributes", "README", "old name", "src/a.rs", "ünï\tcode"]);
+        assert_eq!(changed(&repo, &second, &first).unwrap().len(), 5, "an older commit differs as much");
+        assert_eq!(changed(&repo, &first, &first).unwrap(), [""; 0]);
+        assert_eq!(changed(&repo, &second, &third), None, "too many to tell");
+        let unknown = "1".repeat(first.as_str().len()).parse().unwrap();
+        assert_eq!(changed(&repo, &unknown, &first), None, "nobody knows");
     }
 }
 

@@ -4,6 +4,7 @@ mod build;
 mod deploy;
 mod site;
 mod source;
+mod step;
 
 use super::fault::Fault;
 use super::name;
@@ -53,7 +54,7 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
 fn notify(reader: &mut Reader<'_, '_>) -> Option<Notify> {
     const WORDS: &[(&str, NotifyOn)] =
         &[("change", NotifyOn::Change), ("failure", NotifyOn::Failure), ("always", NotifyOn::Always)];
-    let on = reader.required("on", word("on", WORDS));
+    let on = reader.required("on", word(WORDS));
     let mail = reader.distinct("mail", text(address));
     Some(Notify { on: on?, mail: mail? })
 }

@@ -36,7 +36,7 @@ pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
     })
 }
 
-fn branch_pattern(text: &str) -> Result<BranchPattern, Fault> {
+pub(super) fn branch_pattern(text: &str) -> Result<BranchPattern, Fault> {
     const GLOB_MAX: usize = 200;
     if text.is_empty() || text.len() > GLOB_MAX || text.chars().any(|c| c.is_control() || c == ' ') {
         return Err(Fault::Rule("a branch pattern has 1 to 200 characters, no spaces and no controls"));

@@ -94,6 +94,9 @@ pub struct CheckoutTask {
     pub commit: CommitId,
     /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
+    /// Which paths have changed since this commit is wanted too.
+    #[serde(default)]
+    pub since: Option<CommitId>,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -105,4 +108,7 @@ pub struct CheckoutAnswer {
     pub files: u32,
     /// Whose tree it is.
     pub commit: Commit,
+    /// Where it differs from the commit that was asked about; none if that is not there, or it is in too many places.
+    #[serde(default)]
+    pub changed: Option<Vec<String>>,
 }
