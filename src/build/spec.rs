@@ -44,7 +44,7 @@ impl StepSpec {
             when: step.when,
             only: step.only.clone(),
             network: Some(step.network.unwrap_or(build.network)),
-            memory: step.memory.or(build.memory),
+            memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             secrets: Vec::new(),

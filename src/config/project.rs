@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+use super::limits::{CpuQuota, OwnLimits};
 use super::pattern::{Files, Pattern};
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
@@ -100,6 +101,13 @@ pub struct Build {
     pub memory: Option<u64>,
     /// `tasks`: `TasksMax=` of a step; default 4096.
     pub tasks: u64,
+    /// `cpu`: `CPUQuota=` of a step; none is no quota.
+    pub cpu: Option<CpuQuota>,
+    /// `cpu-weight`: `CPUWeight=` of the project's slice, against the slices of other projects; 1 to 10000, systemd's
+    /// default is 100.
+    pub cpu_weight: Option<u64>,
+    /// `disk`: most bytes that a step may write; none is no limit.
+    pub disk: Option<u64>,
     /// `network`
     pub network: Network,
     /// `env`: added to the environment of every step.
@@ -148,8 +156,6 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
-    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
-    pub memory: Option<u64>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
@@ -164,6 +170,8 @@ pub struct Step {
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    pub limits: OwnLimits,
 }
 
 /// What a step runs.

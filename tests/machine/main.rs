@@ -4,11 +4,14 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod attacks;
 mod bad_input;
 mod builds;
 mod deploy;
+mod exposure;
 mod harness_works;
 mod installation;
+mod limits;
 mod polling;
 mod remotes;
 mod secrets;
