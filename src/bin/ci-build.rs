@@ -49,6 +49,9 @@ fn ask(place: &Place, arguments: Arguments) -> Result<ExitCode, WishError> {
     if arguments.stop {
         return person::stop_and_tell(place, &spec, arguments.reason).map(|()| ExitCode::SUCCESS);
     }
+    if arguments.approve {
+        return person::approve_and_tell(place, &spec, arguments.branch).map(|()| ExitCode::SUCCESS);
+    }
     if let Some(number) = spec.number {
         anstream::eprintln!(
             "ci-build: {}:{number} is a build that is there; to build anew: ci-build {0}",

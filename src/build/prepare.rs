@@ -4,9 +4,10 @@ use super::log::to_journal;
 use super::needs::Base;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
+use crate::config::project::BuildOutside;
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
-use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
+use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Trust, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Begun, Call, CallError};
@@ -25,6 +26,8 @@ const FETCH: Duration = Duration::from_secs(900);
 enum Trouble {
     /// A worker could not do it.
     Call(CallError),
+    /// A person named a commit that no branch or tag holds, and such commits are not built.
+    Stray(CommitId),
     /// Somebody stopped the build.
     Stopped,
     /// The supervisor is to leave.
@@ -73,6 +76,13 @@ impl Supervisor<'_> {
             Trouble::Leave => None,
             Trouble::Stopped => Some((Verdict::Cancelled, "stopped".to_owned())),
             Trouble::Call(error) => Some((Verdict::Exception, error.to_string())),
+            Trouble::Stray(commit) => Some((
+                Verdict::Exception,
+                format!(
+                    "{} is on no branch and under no tag of the repository, so it may be anybody's; `build-outside` in [source] is \"never\"",
+                    commit.short()
+                ),
+            )),
         }
     }
 
@@ -82,8 +92,8 @@ impl Supervisor<'_> {
         mut recorder: Option<&mut Recorder>,
     ) -> Result<Result<String, Trouble>, SuperviseError> {
         let build = self.build()?;
-        // A polled commit is in the mirror since the poll.
-        let mut commit = build.commit.clone();
+        // A polled commit is in the mirror since the poll, but for a stranger's, which nobody has wanted before.
+        let mut commit = build.commit.clone().filter(|_| build.trust == Trust::Inside);
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
@@ -96,6 +106,9 @@ impl Supervisor<'_> {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
             };
+            if build.trust != self.room.trust {
+                early = None;
+            }
         }
         let Some(commit) = commit else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
@@ -159,11 +172,14 @@ impl Supervisor<'_> {
             (Target::Tip, None) => Resolve::Head,
         };
         let known = self.store.read().tips(&self.id.project)?;
-        let refs = build.reference.iter().map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
+        let outside = build.reference.clone().filter(|name| name.trust() == Trust::Outside);
+        let inside = build.reference.iter().filter(|name| name.trust() == Trust::Inside);
+        let refs = inside.map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
         let task = FetchTask {
             remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
             mirror: self.place.mirror(&self.id.project),
             refs: refs.collect(),
+            outside,
             resolve: Some(resolve.clone()),
             timeout: FETCH.max(self.project.source.timeout),
         };
@@ -174,6 +190,10 @@ impl Supervisor<'_> {
         let Some(resolved) = answer.resolved else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
         };
+        let stray = matches!(build.target, Target::Revision { .. }) && resolved.trust == Trust::Outside;
+        if stray && self.project.source.build_outside == BuildOutside::Never {
+            return Ok(Err(Trouble::Stray(resolved.commit.id.clone())));
+        }
         let new: Vec<&Commit> = answer
             .refs
             .iter()
@@ -188,6 +208,9 @@ impl Supervisor<'_> {
         let head = (resolve == Resolve::Head).then(|| resolved.name.clone()).flatten();
         self.store.write_patiently(|tx| {
             tx.pin(&id, name.as_ref(), &commit, &changes)?;
+            if stray {
+                tx.found_outside(&id)?;
+            }
             // A poll that finds the same tip afterwards finds nothing new.
             if let (Target::Tip, Some(watched)) = (&build.target, name.as_ref().filter(|n| known.contains_key(n))) {
                 tx.set_tip(&id.project, watched, &commit, now)?;
@@ -197,6 +220,8 @@ impl Supervisor<'_> {
                 None => Ok(()),
             }
         })?;
+        // As the row has it now: a commit that may be anybody's is built where those are.
+        self.room = self.build()?.room();
         Ok(Ok(commit))
     }
 

@@ -291,7 +291,7 @@ impl Supervisor<'_> {
             name: step.name.clone(),
             trust: self.room.trust,
             run: spec.run.clone(),
-            secrets: spec.secrets.clone(),
+            secrets: self.given(spec),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,

@@ -12,7 +12,6 @@ static KEYS: &[Planned] = &[
     ("", "priority", None),
     ("", "max-builds", Some("each project has one build at a time; `max-builds` in ci.toml is for all")),
     ("", "cancel-superseded", Some("`ci-build --stop` stops a build")),
-    ("", "build-outside", Some("refs from outside are not built")),
     ("", "allow", None),
     ("", "caches", Some("HOME lasts from build to build")),
     ("source", "paths", None),

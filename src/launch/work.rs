@@ -129,7 +129,7 @@ fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
 }
 
 fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let mut properties = in_room(place, &room(&project.name, trust)?);
+    let mut properties = in_room(place, &room(place, project, trust)?);
     properties.extend(walls(Network::None));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));

@@ -67,6 +67,7 @@ fn queue(view: &ProjectView, clock: &Clock) -> Markup {
                     (state("waiting", Light::Blue)) " "
                     @if let Some(reference) = &request.ask.reference { (foreign(reference.short())) ", " }
                     (foreign(&request.ask.origin.describe())) ", since " (clock.ago(request.created))
+                    @if let Some(wants) = request.wants() { " · " (foreign(&wants)) }
                     @if let Some(until) = request.ask.not_before { " · not before " (clock.time(until)) }
                     @if let Some(change) = request.ask.changes.first() { " · " (foreign(&change.subject)) }
                 }

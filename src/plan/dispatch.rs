@@ -1,6 +1,6 @@
 //! What may start now, and what becomes of builds whose supervisor is not there.
 
-use crate::model::{Build, BuildState, Origin, ProjectName, Request, RequestId};
+use crate::model::{Build, BuildState, Origin, ProjectName, Request, RequestId, Trust};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -10,7 +10,9 @@ pub fn may_start(waiting: &[Request], unfinished: &[Build], max_builds: u32, now
     let mut busy: BTreeSet<&ProjectName> = unfinished.iter().map(|b| &b.id.project).collect();
     let mut free = (max_builds as usize).saturating_sub(unfinished.len());
     let mut queue: Vec<&Request> = waiting.iter().filter(|r| r.ask.not_before.is_none_or(|t| t <= now)).collect();
-    queue.sort_by_key(|r| (!r.ask.origin.goes_first(), r.first, r.id));
+    queue.retain(|r| r.approval.is_there());
+    // A stranger's work waits for the team's.
+    queue.sort_by_key(|r| (!r.ask.origin.goes_first(), r.ask.trust == Trust::Outside, r.first, r.id));
     let mut start = Vec::new();
     for request in queue {
         if free == 0 {
@@ -70,7 +72,7 @@ pub fn care(build: &Build, supervisor: Supervisor, boot_now: &str) -> Care {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BuildId, BuildNumber, CommitId, NewRequest, RequestState, Target, Trust};
+    use crate::model::{Approval, BuildId, BuildNumber, CommitId, NewRequest, RequestState, Target};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -94,6 +96,7 @@ mod tests {
                 not_before: not_before.map(at),
                 token: None,
             },
+            approval: Approval::NotNeeded,
             created: at(id),
             first: at(id),
             state: RequestState::Waiting,

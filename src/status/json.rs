@@ -4,8 +4,8 @@
 use crate::model::build::{LogSize, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target, Trust,
-    Verdict,
+    Approval, Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target,
+    Trust, Verdict,
 };
 use crate::view::{BuildView, Configured, Line, Live, Overview, ProjectView, Running, Setup, Trouble, subject};
 use jiff::{Timestamp, Unit};
@@ -88,6 +88,9 @@ struct RequestJson<'a> {
     reason: Option<&'a str>,
     queued: Timestamp,
     not_before: Option<Timestamp>,
+    trust: Trust,
+    #[serde(flatten)]
+    approval: &'a Approval,
     changes: &'a [Change],
 }
 
@@ -227,6 +230,8 @@ fn request(request: &Request) -> RequestJson<'_> {
         reason: request.ask.reason.as_deref(),
         queued: request.created,
         not_before: request.ask.not_before,
+        trust: request.ask.trust,
+        approval: &request.approval,
         changes: &request.ask.changes,
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
             rows += 1;
         }
         for request in &line.waiting {
+            let wants = request.wants().map_or_else(String::new, |wants| format!(", {wants}"));
             let until =
                 request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
             table.row(vec![
@@ -46,7 +47,7 @@ pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
                 Cell::state("waiting", Light::Grey),
                 Cell::plain(request.ask.reference.as_ref().map_or("–", |reference| reference.short())),
                 Cell::plain(screen.ago(request.created)),
-                Cell::plain(format!("request {}: {}{until}", request.id, request.ask.origin.describe())),
+                Cell::plain(format!("request {}: {}{until}{wants}", request.id, request.ask.origin.describe())),
             ]);
             rows += 1;
         }

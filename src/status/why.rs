@@ -32,6 +32,11 @@ pub(super) fn why(configured: &Configured, view: &ProjectView, screen: &Screen) 
         say(&mut out, &format!("{} runs now; one build of a project runs at a time", running.build.id));
     }
     for request in &line.waiting {
+        if let Some(wants) = request.wants() {
+            let of = request.ask.reference.as_ref().map_or("", |reference| reference.short());
+            say(&mut out, &format!("request {} ({of}, from outside) {wants}", request.id));
+            continue;
+        }
         let until = match request.ask.not_before {
             Some(time) if time > screen.now => format!("until {}, unless its branch moves again", screen.moment(time)),
             Some(_) | None => "for its turn".to_owned(),

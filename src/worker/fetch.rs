@@ -32,7 +32,7 @@ fn covered(access: &Access, error: GitError) -> Failure {
 pub(super) fn refs(task: &RefsTask, deadline: Instant) -> Result<Refs, Failure> {
     let access = access(&task.remote)?;
     let scratch = Scratch::new(Some(&access))?;
-    let listed = refs::list(&Git::borrowing(&scratch, Some(&access), deadline), &access);
+    let listed = refs::list(&Git::borrowing(&scratch, Some(&access), deadline), &access, &task.outside);
     listed.map_err(|error| covered(&access, error))
 }
 
@@ -51,6 +51,9 @@ fn fetch_from(task: &FetchTask, access: &Access, deadline: Instant) -> Result<Fe
     let mirror = Mirror::open(&git, access, &task.mirror)?;
     if !is_here(&mirror, task)? {
         mirror.fetch()?;
+        if let Some(name) = &task.outside {
+            mirror.fetch_outside(name)?;
+        }
     }
     let mut left = COMMITS_TOLD;
     let news = |asked| news(&mirror, asked, &mut left);

@@ -12,6 +12,7 @@ mod exposure;
 mod harness_works;
 mod installation;
 mod limits;
+mod outside;
 mod polling;
 mod remotes;
 mod secrets;

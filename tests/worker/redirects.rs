@@ -38,17 +38,24 @@ fn the_token_opens_its_own_server() {
     let root = repo.place.path().to_owned();
     let server = Server::start(move |request, stream| demand(request, stream, |s| git_backend(&root, request, s)));
     let remote = remote(server.url("/repo/.git"), &repo);
-    let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG }).unwrap();
+    let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG }).unwrap();
     assert_eq!(refs.refs, [(branch("main"), repo.head())]);
     let resolve = Some(Resolve::Head);
-    let fetched =
-        ask(FetchTask { remote: remote.clone(), mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG });
+    let fetched = ask(FetchTask {
+        remote: remote.clone(),
+        mirror: repo.mirror(),
+        refs: vec![],
+        resolve,
+        outside: None,
+        timeout: LONG,
+    });
     assert_eq!(fetched.unwrap().resolved.unwrap().commit.id, repo.head());
     fs::write(token(&repo), "bot:wrong").unwrap();
     let wrong = repo.place.path().join("wrong");
     fs::write(&wrong, "bot:wrong").unwrap();
     for credential in [None, Some(wrong)] {
-        let refused = ask(RefsTask { remote: Remote { credential, ..remote.clone() }, timeout: LONG }).unwrap_err();
+        let refused = ask(RefsTask { outside: vec![], remote: Remote { credential, ..remote.clone() }, timeout: LONG })
+            .unwrap_err();
         assert_eq!(refused.kind, FailureKind::Auth, "{refused}");
         assert!(!refused.message.as_str().contains("wrong"), "{refused}");
     }
@@ -85,9 +92,10 @@ fn a_redirect_takes_no_token_along() {
             }
         });
         let remote = remote(server.url("/repo/.git"), &repo);
-        let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG });
+        let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG });
         let resolve = Some(Resolve::Head);
-        let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG });
+        let fetched =
+            ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, outside: None, timeout: LONG });
         assert_eq!(other.authorizations(), [""; 0], "{host}, {asks:?}");
         // git itself does not take a redirect that comes only after the credential.
         let works = asks == Asks::Neither;
@@ -110,9 +118,10 @@ fn a_server_that_repeats_the_token_is_not_quoted() {
         })
     });
     let remote = remote(server.url("/repo/.git"), &repo);
-    let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG }).unwrap_err();
+    let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG }).unwrap_err();
     let resolve = Some(Resolve::Head);
-    let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG }).unwrap_err();
+    let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, outside: None, timeout: LONG })
+        .unwrap_err();
     for failure in [refs, fetched] {
         assert!(failure.message.as_str().contains("I was shown *** and ***"), "{failure}");
     }

@@ -1,5 +1,6 @@
 //! Tasks around git: refs, fetch, checkout.
 
+use crate::config::pattern::Pattern;
 use crate::config::project::Url;
 use crate::git::{Commit, History, Resolve, Resolved};
 use crate::model::{CommitId, RefName};
@@ -28,6 +29,9 @@ pub struct Remote {
 pub struct RefsTask {
     /// Of which remote.
     pub remote: Remote,
+    /// Whole names of refs to list beside branches and tags.
+    #[serde(default)]
+    pub outside: Vec<Pattern>,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -41,6 +45,9 @@ pub struct FetchTask {
     pub mirror: PathBuf,
     /// Refs to say what is new of; at most [`REFS_ASKED`].
     pub refs: Vec<AskedRef>,
+    /// A ref from outside whose objects are needed as well.
+    #[serde(default)]
+    pub outside: Option<RefName>,
     /// What a person asked for.
     pub resolve: Option<Resolve>,
     /// For how long at most.
