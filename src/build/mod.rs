@@ -4,6 +4,7 @@ mod account;
 mod again;
 pub mod dispatch;
 mod finish;
+mod leftover;
 mod log;
 mod needs;
 mod prepare;

@@ -174,7 +174,7 @@ impl Supervisor<'_> {
             };
             if let Some(over) = step.again.clone().filter(|_| !stopped) {
                 match self.wait_for_next(&step, spec, (recorder, held.take()), &over)? {
-                    Waited::Begun(begun) => step = begun,
+                    Waited::Begun(begun) => step = *begun,
                     Waited::Ended(ended) => break (ended, Usage::default(), None),
                     Waited::Left => return Ok(None),
                 }

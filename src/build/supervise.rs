@@ -4,6 +4,7 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::leftover;
 use super::secrets::{self, Secrets};
 use super::spec::StepSpec;
 use crate::attend::Bell;
@@ -155,6 +156,7 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
             source: std::io::Error::other(error.to_string()),
         })?;
     }
+    leftover::pack_logs(place, store, &build.id, None)?;
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,

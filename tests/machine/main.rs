@@ -7,6 +7,7 @@ mod harness;
 mod attacks;
 mod bad_input;
 mod builds;
+mod campaign;
 mod deploy;
 mod exposure;
 mod harness_works;
