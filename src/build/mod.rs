@@ -9,6 +9,7 @@ mod log;
 mod needs;
 mod prepare;
 mod reports;
+mod rerun;
 mod secrets;
 mod spec;
 mod steps;

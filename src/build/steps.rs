@@ -375,6 +375,7 @@ impl Supervisor<'_> {
             timeout: spec.timeout,
             network: spec.network,
             memory: spec.memory,
+            slot: self.room.slot,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {

@@ -2,6 +2,7 @@
 
 pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
@@ -28,6 +29,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {
@@ -178,7 +181,7 @@ pub struct Step {
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
-    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    /// `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
     /// `junit`: its reports.
     pub junit: Vec<WantedFiles>,

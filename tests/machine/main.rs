@@ -13,6 +13,7 @@ mod exposure;
 mod harness_works;
 mod installation;
 mod limits;
+mod order;
 mod polling;
 mod relaxations;
 mod remotes;
