@@ -7,11 +7,13 @@ use crate::attend::Bell;
 use crate::config::project::BuildOutside;
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
-use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Trust, Verdict};
+use crate::model::{Build, BuildId, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Trust, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Begun, Call, CallError};
-use crate::worker::protocol::{AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve, Task};
+use crate::worker::protocol::{
+    AskedRef, CheckoutTask, Commit, Failure, FailureKind, FetchAnswer, FetchTask, Resolve, Task,
+};
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -23,11 +25,9 @@ const CHECKOUT: Duration = Duration::from_secs(900);
 const FETCH: Duration = Duration::from_secs(900);
 
 /// Why there is no workspace to build in.
-enum Trouble {
+pub(super) enum Trouble {
     /// A worker could not do it.
     Call(CallError),
-    /// A person named a commit that no branch or tag holds, and such commits are not built.
-    Stray(CommitId),
     /// Somebody stopped the build.
     Stopped,
     /// The supervisor is to leave.
@@ -35,7 +35,7 @@ enum Trouble {
 }
 
 /// A worker that is being started, and what it says.
-struct Early {
+pub(super) struct Early {
     messages: OwnedFd,
     worker: JoinHandle<Result<Begun, CallError>>,
 }
@@ -71,18 +71,23 @@ impl Supervisor<'_> {
         Ok(Some(verdict))
     }
 
+    /// A checkout that was under way when the build was stopped and its supervisor died.
+    pub(super) fn drop_checkout(&mut self, step: &StepRow) -> Result<Verdict, SuperviseError> {
+        for work in [Work::Fetch, Work::Checkout { trust: self.room.trust }] {
+            let (project, job) = (self.id.project.clone(), self.id.number.to_string());
+            self.give(&Order::StopWork { project, work, job })?;
+        }
+        let log = self.open_log(step.index)?;
+        self.write_down(step, Verdict::Cancelled, "stopped", Usage::default())?;
+        self.close_log(step.index, &step.name, log)?;
+        Ok(Verdict::Cancelled)
+    }
+
     fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
         match trouble {
             Trouble::Leave => None,
             Trouble::Stopped => Some((Verdict::Cancelled, "stopped".to_owned())),
             Trouble::Call(error) => Some((Verdict::Exception, error.to_string())),
-            Trouble::Stray(commit) => Some((
-                Verdict::Exception,
-                format!(
-                    "{} is on no branch and under no tag of the repository, so it may be anybody's; `build-outside` in [source] is \"never\"",
-                    commit.short()
-                ),
-            )),
         }
     }
 
@@ -97,11 +102,8 @@ impl Supervisor<'_> {
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
-            early =
-                Some(self.begin(
-                    Work::Checkout { trust: self.room.trust },
-                    FETCH.max(self.project.source.timeout) + CHECKOUT,
-                )?);
+            let work = Work::Checkout { trust: self.room.trust };
+            early = Some(self.begin(step.index, work, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
             commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -137,7 +139,9 @@ impl Supervisor<'_> {
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
+            trust: self.room.trust,
             folder: self.room.folder(self.place),
+            slot: self.room.slot,
             since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };
@@ -192,7 +196,17 @@ impl Supervisor<'_> {
         };
         let stray = matches!(build.target, Target::Revision { .. }) && resolved.trust == Trust::Outside;
         if stray && self.project.source.build_outside == BuildOutside::Never {
-            return Ok(Err(Trouble::Stray(resolved.commit.id.clone())));
+            let says = format!(
+                "{} is on no branch and under no tag of the repository, so it may be anybody's; `build-outside` in \
+                 [source] is \"never\"",
+                resolved.commit.id.short()
+            );
+            return Ok(Err(Trouble::Call(CallError::Failed(Failure::new(FailureKind::Refused, &says)))));
+        }
+        if stray && let Some(other) = self.other_stranger()? {
+            let says =
+                format!("a build of strangers is under way, {other}; ci-build --retry {} when it is over", self.id);
+            return Ok(Err(Trouble::Call(CallError::Failed(Failure::new(FailureKind::Refused, &says)))));
         }
         let new: Vec<&Commit> = answer
             .refs
@@ -225,19 +239,35 @@ impl Supervisor<'_> {
         Ok(Ok(commit))
     }
 
+    /// Tells the workers of this build, and of its steps, from others of their kind.
+    pub(super) fn job(&self, index: StepIndex) -> String {
+        match index {
+            StepIndex::CHECKOUT => self.id.number.to_string(),
+            StepIndex(index) => format!("{}-{index}", self.id.number),
+        }
+    }
+
+    /// A build in the strangers' room, which is emptied for each: the queue sees to it that there is one at a time, and
+    /// could not know that this is one.
+    fn other_stranger(&self) -> Result<Option<BuildId>, SuperviseError> {
+        let unfinished = self.store.read().unfinished_builds()?.into_iter().map(|build| (build.id, build.trust));
+        let mut strangers = unfinished.filter(|(_, trust)| *trust == Trust::Outside).map(|(id, _)| id);
+        Ok(strangers.find(|id| id.project == self.id.project && *id != self.id))
+    }
+
     /// Has a worker started, in a thread of its own: it is awaited when its task is there.
-    fn begin(&self, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
-        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(StepIndex::CHECKOUT, source))?;
-        let (place, id) = (self.place.clone(), self.id.clone());
+    fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
+        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(index, source))?;
+        let (place, id, job) = (self.place.clone(), self.id.clone(), self.job(index));
         let worker = std::thread::spawn(move || {
-            let call = Call { place: &place, project: &id.project, work, job: &id.number.to_string() };
+            let call = Call { place: &place, project: &id.project, work, job: &job };
             call.begin(timeout, to_messages.as_fd())
         });
         Ok(Early { messages, worker })
     }
 
     /// Has a worker do a task; what it says on the way goes into the step's log.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         step: &StepRow,
         work: Work,
@@ -250,10 +280,10 @@ impl Supervisor<'_> {
         T::Answer: Send,
     {
         let (id, bell, task): (_, _, Task) = (self.id.clone(), self.bell.clone(), task.into());
-        let job = id.number.to_string();
+        let job = self.job(step.index);
         let Early { messages, worker } = match early {
             Some(early) => early,
-            None => self.begin(work, task.timeout())?,
+            None => self.begin(step.index, work, task.timeout())?,
         };
         let done = std::sync::Mutex::new(None);
         let attended = std::thread::scope(|threads| {
@@ -286,7 +316,7 @@ impl Supervisor<'_> {
             }
             pumped.map(|()| terminated)
         });
-        match attended.map_err(|source| self.log_error(StepIndex::CHECKOUT, source))? {
+        match attended.map_err(|source| self.log_error(step.index, source))? {
             Some(Ok(trouble)) => return Ok(Err(trouble)),
             Some(Err(error)) => return Err(error),
             None => {}

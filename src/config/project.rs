@@ -1,7 +1,10 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
+use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Trust, Verdict};
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {
@@ -147,6 +152,8 @@ pub struct Build {
     pub network: Network,
     /// `outside-network`: what builds of refs from outside reach at most; default nothing.
     pub outside_network: Network,
+    /// `allow`: walls that steps do without.
+    pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
     /// `secrets`: what the steps get that do not say themselves.
@@ -193,6 +200,8 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
+    /// `allow`: instead of the build's.
+    pub allow: Option<Vec<Allow>>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
@@ -201,14 +210,27 @@ pub struct Step {
     pub when: When,
     /// `branches`, `refs` and `files`
     pub only: Only,
+    /// `retry`
+    pub retry: Option<Retry>,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `secrets`: exactly these; none is the build's.
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
-    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    /// `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
+    /// `junit`: its reports.
+    pub junit: Vec<WantedFiles>,
+}
+
+/// How often a failing step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// `times`: after the first attempt; 1 to 10.
+    pub times: u32,
+    /// `delay`: from the end of one to the next; default none.
+    pub delay: Duration,
 }
 
 /// What a step runs.

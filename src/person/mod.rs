@@ -6,7 +6,7 @@ mod poll;
 mod release;
 mod wait;
 
-pub use build::{Wish, Wished, approve_and_tell, stop_and_tell, wish};
+pub use build::{Wish, Wished, approve_and_tell, retry, stop_and_tell, wish};
 pub use deploy::{Deploying, deploy, rollback};
 pub use poll::{look, look_and_tell};
 pub use release::follow;

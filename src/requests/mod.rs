@@ -2,6 +2,7 @@
 
 mod deploy;
 mod outside;
+mod retry;
 
 use crate::config::{LoadError, Project, load_project};
 use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, What};
@@ -70,6 +71,7 @@ impl Taker<'_> {
     fn decide(&self, ask: Ask, peer: &Peer) -> Answer {
         let answer = match ask {
             Ask::Build(build) => self.build(build, peer),
+            Ask::Retry(retry) => self.retry(&retry, peer),
             Ask::Stop { project, number, reason } => self.stop(&project, number, reason, peer),
             Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
@@ -137,12 +139,12 @@ impl Taker<'_> {
             })
             .map_err(|e: StoreError| store_trouble(&e))?;
         tell::queued(&ask.project, &queued, &origin.describe());
-        self.have_started();
+        self.start_soon();
         Ok(Answer::Queued { request: queued.id() })
     }
 
-    /// Something may start now.
-    fn have_started(&self) {
+    /// Has what was queued started once the client has its answer.
+    fn start_soon(&self) {
         match self.queued.try_send(()) {
             Ok(()) | Err(TrySendError::Full(())) => {}
             Err(TrySendError::Disconnected(())) => Wake::Build.up_or_warn(self.place),
@@ -152,7 +154,7 @@ impl Taker<'_> {
     fn approve(&self, project: &ProjectName, which: &Approved, peer: &Peer) -> Result<Answer, No> {
         self.project(project)?;
         let (request, what) = outside::approve(&mut self.store(), project, which, &peer.name)?;
-        self.have_started();
+        self.start_soon();
         Ok(Answer::Approved { request, what })
     }
 

@@ -3,7 +3,7 @@
 use crate::config::pattern::Pattern;
 use crate::config::project::Url;
 use crate::git::{Commit, History, Resolve, Resolved};
-use crate::model::{CommitId, RefName};
+use crate::model::{CommitId, RefName, Slot, Trust};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,8 +99,13 @@ pub struct CheckoutTask {
     pub mirror: PathBuf,
     /// Which commit.
     pub commit: CommitId,
+    /// Whose commit it is: a stranger finds nothing of what the one before has left.
+    pub trust: Trust,
     /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
+    /// Which `workspace` and `tmp` of it, where builds run at once.
+    #[serde(default)]
+    pub slot: Slot,
     /// Which paths have changed since this commit is wanted too.
     #[serde(default)]
     pub since: Option<CommitId>,
