@@ -380,7 +380,7 @@ impl Supervisor<'_> {
             trust: self.room.trust,
             run: spec.run.clone(),
             pty: spec.pty,
-            secrets: spec.secrets.clone(),
+            secrets: self.given(spec),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,

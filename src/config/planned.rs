@@ -7,7 +7,6 @@ static KEYS: &[Planned] = &[
     ("", "schedule", Some("a systemd timer of your own can run `ci-build PROJECT`")),
     ("", "service", Some("a step can start what it needs in the background; it ends with the step")),
     ("", "pipeline", Some("the steps stand in this file; a step can run a script of the repository")),
-    ("", "build-outside", Some("refs from outside are not built")),
     ("", "caches", Some("HOME lasts from build to build")),
     ("source", "paths", None),
     ("source", "skip", None),

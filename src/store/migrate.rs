@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/usage.sql"),
     include_str!("migrations/order.sql"),
     include_str!("migrations/tests.sql"),
+    include_str!("migrations/outside.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

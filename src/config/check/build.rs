@@ -31,6 +31,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
     let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word(NETWORK));
+    let outside_network = reader.required("outside-network", word(NETWORK));
     let allow = reader.distinct("allow", text(allow));
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
@@ -45,6 +46,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         cpu_weight: cpu_weight?,
         disk: disk?,
         network: network?,
+        outside_network: outside_network?,
         allow: allow?,
         env: env?,
         secrets: secrets?,
