@@ -6,6 +6,7 @@ mod log;
 mod needs;
 mod prepare;
 mod reports;
+mod secrets;
 mod spec;
 mod steps;
 pub mod supervise;

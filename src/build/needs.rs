@@ -4,7 +4,6 @@ use super::supervise::{SuperviseError, Supervisor};
 use crate::model::{Build, BuildNumber, Changed, CommitId, Origin, StepRow};
 use crate::plan::conditions;
 use crate::plan::result::Progress;
-use crate::store::StoreError;
 
 /// What the files of this build are compared with.
 #[derive(Debug, Clone)]
@@ -51,9 +50,8 @@ impl Supervisor<'_> {
             return Ok(());
         }
         let id = self.id.clone();
-        self.store.write_patiently(|tx| {
-            unneeded.iter().try_for_each(|(index, why)| tx.step_unneeded(&id, *index, why)).map_err(StoreError::from)
-        })?;
+        self.store
+            .write_patiently(|tx| unneeded.iter().try_for_each(|(index, why)| tx.step_unneeded(&id, *index, why)))?;
         Ok(())
     }
 

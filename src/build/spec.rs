@@ -2,6 +2,7 @@
 
 use crate::config::WantedFiles;
 use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub(super) struct StepSpec {
     pub(super) workdir: PathBuf,
     #[serde(default)]
     pub(super) junit: Vec<WantedFiles>,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
 }
 
 impl StepSpec {
@@ -48,6 +51,7 @@ impl StepSpec {
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             junit: step.junit.clone(),
+            secrets: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
-use crate::output::{Opened, Recorder, step_pipe};
+use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::store::StepEnd;
 use crate::systemd::{Exit, LoadState, UnitState};
@@ -220,6 +220,14 @@ impl Supervisor<'_> {
                 }
             },
         };
+        match self.learn_of(spec)? {
+            Ok(masker) => recorder.mask_with(masker),
+            Err(why) => {
+                // It may print by now what nobody knows how to mask.
+                recorder.mask_with(Masker::everything());
+                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), pipe));
+            }
+        }
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
         let patience = Patience { silence: spec.silence, until: Some(until) };
@@ -290,6 +298,7 @@ impl Supervisor<'_> {
             name: step.name.clone(),
             trust: self.room.trust,
             run: spec.run.clone(),
+            secrets: spec.secrets.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,

@@ -4,6 +4,7 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::secrets::{self, Secrets};
 use super::spec::StepSpec;
 use crate::attend::Bell;
 use crate::config::project::OnFailure;
@@ -11,7 +12,7 @@ use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::StepWords;
 use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
-use crate::order::{Order, OrderError, Orders};
+use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
 use crate::systemd::{Bus, BusError, JobKind, Notifier, NotifyError, PassedFds, SystemState};
@@ -82,6 +83,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) id: BuildId,
     /// Where its steps live.
     pub(super) room: Room,
+    /// What is masked in all of its logs.
+    pub(super) secrets: Secrets,
     pub(super) deadline: Instant,
     /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
     pub(super) stopping: bool,
@@ -99,7 +102,7 @@ pub(super) enum Terminated {
 /// Runs a build to its end, or takes it over.
 pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
     let bell = Bell::install()?;
-    let passed = PassedFds::take_all()?;
+    let mut passed = PassedFds::take_all()?;
     let notifier = Notifier::from_env()?.ok_or_else(|| SuperviseError::NotAUnit(id.clone()))?;
     let mut store = Store::open(place)?;
     let build = store.read().build(id)?.ok_or_else(|| SuperviseError::NoSuchBuild(id.clone()))?;
@@ -114,6 +117,8 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
     let bus = Bus::connect(&place.bus)?;
     let started = take(place, &mut store, &build, &project, &bus.began()?.to_string())?;
     let spent = Duration::try_from(Timestamp::now().duration_since(started)).unwrap_or_default();
+    let secrets = Secrets::kept(&mut passed)
+        .map_err(|source| SuperviseError::Io { path: "the secrets in the fd store".into(), source })?;
     let mut supervisor = Supervisor {
         place,
         bus,
@@ -127,6 +132,7 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         project,
         id: id.clone(),
         room: build.room(),
+        secrets,
         stopping: false,
     };
     match supervisor.run()? {
@@ -167,7 +173,8 @@ fn take(
     let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
     let mut steps = vec![checkout];
     for step in &project.steps {
-        let spec = serde_json::to_string(&StepSpec::of(step, &project.build));
+        let secrets = secrets::given(project, &step.name, build.trust);
+        let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
         steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
     }
@@ -227,6 +234,9 @@ impl Supervisor<'_> {
             Ok(_) => {}
             Err(error) => return self.broken(&error),
         }
+        if let Some(why) = self.prepare_secrets()? {
+            return self.broken(&why);
+        }
         let mut progress = Progress::START;
         for step in self.store.read().steps(&self.id)? {
             // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
@@ -245,7 +255,7 @@ impl Supervisor<'_> {
     }
 
     /// The CI's own trouble before the first step.
-    fn broken(&mut self, error: &OrderError) -> Result<Leave, SuperviseError> {
+    fn broken(&mut self, error: &dyn std::fmt::Display) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
         let summary = error.to_string();
         let end = End {

@@ -108,6 +108,12 @@ static BUILD: &[Key] = &[
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
     key("env", Map, Empty, "added to the environment of every step"),
+    key(
+        "secrets",
+        TEXTS,
+        Empty,
+        "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
+    ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key(
         "journal-lines",
@@ -139,6 +145,7 @@ static STEP: &[Key] = &[
     key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
     key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
     key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
 ];

@@ -3,9 +3,9 @@
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
-use crate::model::{ProjectName, RefName, StepName, Verdict};
+use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +26,19 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+}
+
+impl Project {
+    /// What a step of this name is given; one that the file does not know has what the build offers.
+    pub fn secrets_of(&self, step: &StepName) -> &[SecretName] {
+        let known = self.steps.iter().find(|known| known.name == *step);
+        known.and_then(|step| step.secrets.as_deref()).unwrap_or(&self.build.secrets)
+    }
+
+    /// All that any step is given.
+    pub fn secrets(&self) -> BTreeSet<&SecretName> {
+        self.build.secrets.iter().chain(self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten()).collect()
+    }
 }
 
 /// Where the code comes from, and when to look.
@@ -92,6 +105,8 @@ pub struct Build {
     pub network: Network,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: what the steps get that do not say themselves.
+    pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
@@ -146,6 +161,8 @@ pub struct Step {
     pub only: Only,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: exactly these; none is the build's.
+    pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
     /// `junit`: its reports.

@@ -1,6 +1,6 @@
 //! `ci-config check`
 
-use super::{Format, write_json};
+use super::{Format, credentials, write_json};
 use crate::config::{Config, ConfigErrors, Problem, Styling, render};
 use crate::model::Place;
 use serde::Serialize;
@@ -21,6 +21,8 @@ struct Findings {
     projects: usize,
     broken_projects: usize,
     errors: Vec<ConfigErrors>,
+    /// Credentials and secrets that are named and not there.
+    missing: Vec<String>,
 }
 
 /// Checks these files, or all of `/etc/ci`, and writes what is wrong. Fails only if it cannot write.
@@ -30,20 +32,21 @@ pub fn check(place: &Place, files: &[PathBuf], format: Format, out: &mut impl Wr
         Format::Text => write_text(&findings, out)?,
         Format::Json => write_json(&report(&findings), out)?,
     }
-    Ok(if findings.errors.is_empty() { Checked::Sound } else { Checked::Broken })
+    Ok(if findings.errors.is_empty() && findings.missing.is_empty() { Checked::Sound } else { Checked::Broken })
 }
 
 fn all(place: &Place) -> Findings {
     let config = Config::load(place);
     let projects = config.projects.len();
+    let missing = credentials::missing(place, &config);
     let broken: Vec<ConfigErrors> = config.projects.into_values().filter_map(Result::err).collect();
     let broken_projects = broken.len();
     let errors = config.site.err().into_iter().chain(config.templates).chain(broken).chain(config.others).collect();
-    Findings { projects, broken_projects, errors }
+    Findings { projects, broken_projects, errors, missing }
 }
 
 fn some(place: &Place, files: &[PathBuf]) -> Findings {
-    let mut findings = Findings { projects: 0, broken_projects: 0, errors: Vec::new() };
+    let mut findings = Findings { projects: 0, broken_projects: 0, errors: Vec::new(), missing: Vec::new() };
     for file in files {
         if file.file_name() == place.site_file().file_name() {
             findings.errors.extend(Config::check_site_file(file));
@@ -67,7 +70,10 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}{}{again}\n", render(&unsaid, Styling::Ansi), errors.consequence())?;
         said.extend(unsaid);
     }
-    let Findings { projects, broken_projects, errors: _ } = findings;
+    for what in &findings.missing {
+        writeln!(out, "{what}\n")?;
+    }
+    let Findings { projects, broken_projects, errors: _, missing: _ } = findings;
     let noun = if *projects == 1 { "project" } else { "projects" };
     let broken = if *broken_projects == 0 { "none".to_owned() } else { broken_projects.to_string() };
     writeln!(out, "{projects} {noun}, {broken} with errors")
@@ -78,6 +84,8 @@ struct Report {
     projects: usize,
     projects_with_errors: usize,
     errors: Vec<ErrorReport>,
+    /// Credentials and secrets that are named and not there, as far as the caller may see.
+    missing: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -108,5 +116,6 @@ fn report(findings: &Findings) -> Report {
         projects: findings.projects,
         projects_with_errors: findings.broken_projects,
         errors: findings.errors.iter().map(error).collect(),
+        missing: findings.missing.clone(),
     }
 }

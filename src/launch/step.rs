@@ -2,6 +2,7 @@
 
 use super::carry::Refusal;
 use super::sandbox::{in_room, kernel_walls, room, text, walls};
+use super::secret;
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
 use crate::config::project::Network;
@@ -85,6 +86,7 @@ pub(super) fn describe(
     properties.push(Property::private_tmp(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
+    properties.extend(secret::of_step(place, project, order)?);
     properties.extend(in_room(place, &room));
     let tmp = text(&room.tmp(place));
     properties.push(Property::bind_paths(&[(&tmp, "/tmp"), (&tmp, "/var/tmp")]));
@@ -128,6 +130,7 @@ mod tests {
                 run: Run::Text { text: "true".into(), shell: Shell::Sh },
                 workdir: PathBuf::new(),
                 env: BTreeMap::new(),
+                secrets: Vec::new(),
                 timeout: Duration::from_secs(1),
                 network: ordered.0,
                 memory: ordered.1,

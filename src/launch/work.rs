@@ -2,6 +2,7 @@
 
 use super::carry::{Refusal, refused};
 use super::sandbox::{identity, in_room, nothing_of_ours, room, text, walls};
+use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
@@ -27,6 +28,7 @@ fn word(work: Work) -> &'static str {
         Work::Tidy => "tidy",
         Work::Checkout { trust: _ } => "checkout",
         Work::Results { trust: _ } => "results",
+        Work::Secrets => "secrets",
         Work::Release => "release",
         Work::Health => "health",
         Work::Mail => "mail",
@@ -68,6 +70,7 @@ pub(super) fn describe(
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
         Work::Results { trust } => results(place, project, trust)?,
+        Work::Secrets => secrets(place, project)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
@@ -134,6 +137,15 @@ fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Propert
     properties.push(Property::private_tmp(true));
     properties.push(Property::bind_read_only_paths(&[(&workspace, &workspace)]));
     properties.push(Property::memory_max(RESULTS_MEMORY));
+    Ok(properties)
+}
+
+/// A user that nothing else has, so that nobody looks into its process.
+fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend(secret::of_project(place, project)?);
     Ok(properties)
 }
 

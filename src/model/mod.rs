@@ -12,6 +12,7 @@ pub mod release;
 pub mod report;
 pub mod request;
 pub mod room;
+pub mod secret;
 pub mod unit;
 pub mod verdict;
 
@@ -26,5 +27,6 @@ pub use place::Place;
 pub use release::ReleaseName;
 pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
 pub use room::Room;
+pub use secret::{Secret, SecretName};
 pub use unit::Trust;
 pub use verdict::Verdict;

@@ -2,6 +2,7 @@
 
 use super::id::{BuildId, DeployId, StepIndex};
 use super::name::ProjectName;
+use super::secret::{ENCRYPTED, SecretName};
 use std::path::{Path, PathBuf};
 
 /// Whose service manager runs the units.
@@ -68,6 +69,24 @@ impl Place {
     /// `/etc/ci/credentials`, readable by root alone.
     pub fn credentials(&self) -> PathBuf {
         self.at("etc/ci/credentials")
+    }
+    /// `/etc/ci/credentials/pypi-token`: a secret as it is.
+    pub fn secret(&self, name: &SecretName) -> PathBuf {
+        self.credentials().join(name.as_str())
+    }
+    /// `/etc/ci/credentials/pypi-token.cred`: a secret as systemd-creds(1) encrypts it.
+    pub fn encrypted_secret(&self, name: &SecretName) -> PathBuf {
+        self.credentials().join(format!("{name}{ENCRYPTED}"))
+    }
+    /// That a secret is not there, and how it is made.
+    pub fn missing_secret(&self, name: &SecretName) -> String {
+        let (plain, encrypted) = (self.secret(name), self.encrypted_secret(name));
+        format!(
+            "the secret {name} is missing; make it: install -m 0600 /dev/stdin {}; or encrypted: \
+             systemd-creds encrypt --name={name} - {}",
+            plain.display(),
+            encrypted.display()
+        )
     }
     /// `/etc/ci/known_hosts`, for ssh.
     pub fn known_hosts(&self) -> PathBuf {

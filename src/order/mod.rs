@@ -13,7 +13,7 @@ pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
-use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, StepIndex, StepName, Trust};
+use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, StepIndex, StepName, Trust};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -118,6 +118,9 @@ pub struct StepOrder {
     pub trust: Trust,
     /// What it runs.
     pub run: Run,
+    /// The secrets that it was to get when its build began; what its project's file does not give it is refused.
+    #[serde(default)]
+    pub secrets: Vec<SecretName>,
     /// Below the workspace.
     pub workdir: PathBuf,
     /// Its environment, but for what `ci-launch` fixes: PATH, HOME, LANG and the like.
@@ -165,6 +168,8 @@ pub enum Work {
         /// For whose commit.
         trust: Trust,
     },
+    /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
+    Secrets,
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.

@@ -21,5 +21,6 @@ mod release;
 mod release_make;
 mod report;
 pub mod run;
+mod secret;
 mod sweep;
 mod tally;

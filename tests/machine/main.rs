@@ -12,6 +12,7 @@ mod installation;
 mod polling;
 mod remotes;
 mod results;
+mod secrets;
 mod steps;
 mod stopping;
 mod story;

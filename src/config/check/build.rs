@@ -11,8 +11,8 @@ use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
 use crate::config::wanted::WantedFiles;
-use crate::model::StepName;
 use crate::model::build::StepWords;
+use crate::model::{SecretName, StepName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let tasks = reader.required("tasks", count(16..=4_194_304));
     let network = reader.required("network", word(NETWORK));
     let env = reader.map("env", variable);
+    let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
@@ -39,6 +40,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         tasks: tasks?,
         network: network?,
         env: env?,
+        secrets: secrets?,
         log_max: log_max?,
         journal_lines: journal_lines?,
     })
@@ -93,6 +95,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let when = reader.required("when", word(WHEN));
     let only = only(reader);
     let env = reader.map("env", variable);
+    let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
     let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
@@ -113,6 +116,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         when: when?,
         only: only?,
         env: env?,
+        secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
         junit: junit?,
     })
@@ -132,6 +136,14 @@ fn patterns(value: &Value) -> Result<Vec<WantedFiles>, Fault> {
         return Err(Fault::Rule("at most 100 patterns"));
     }
     list.iter().map(|node| pattern(&node.value)).collect()
+}
+
+/// Not written is something else than written and empty.
+fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>>> {
+    if !reader.is_written("secrets") {
+        return Some(None);
+    }
+    reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
 }
 
 fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
