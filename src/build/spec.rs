@@ -30,6 +30,8 @@ pub(super) struct StepSpec {
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
     #[serde(default)]
+    pub(super) artifacts: Vec<WantedFiles>,
+    #[serde(default)]
     pub(super) junit: Vec<WantedFiles>,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
@@ -47,9 +49,10 @@ impl StepSpec {
             when: step.when,
             only: step.only.clone(),
             network: Some(step.network.unwrap_or(build.network)),
-            memory: step.memory.or(build.memory),
+            memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            artifacts: step.artifacts.clone(),
             junit: step.junit.clone(),
             secrets: Vec::new(),
         }

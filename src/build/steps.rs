@@ -12,9 +12,8 @@ use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
 use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::store::StepEnd;
-use crate::systemd::{Exit, LoadState, UnitState};
+use crate::systemd::LoadState;
 use jiff::Timestamp;
-use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -156,7 +155,8 @@ impl Supervisor<'_> {
             // The log is whole and the step is not written down: a supervisor died in between.
             Opened::Ended(_) => {
                 let state = self.bus.state(&unit::step_unit(&id, index))?;
-                (from_state(&state, spec), used(&state), None)
+                let (ended, usage) = self.account(&state, &step.name, spec, 0);
+                (ended, usage, None)
             }
             Opened::Recording(recorder) => {
                 let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
@@ -175,6 +175,10 @@ impl Supervisor<'_> {
         }
         if is_its_own(&ended) {
             (verdict, outcome) = match self.results(step, spec, &mut log, (verdict, outcome))? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            };
+            (verdict, outcome) = match self.collect(step, spec, &mut log, (verdict, outcome))? {
                 Some(judged) => judged,
                 None => return Ok(None),
             };
@@ -230,29 +234,40 @@ impl Supervisor<'_> {
         }
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
-        let patience = Patience { silence: spec.silence, until: Some(until) };
+        let written = self.project.limits(&step.name).disk;
+        let patience = Patience { silence: spec.silence, until: Some(until), written: written.map(|limit| limit.most) };
         if progress.worst == Verdict::Cancelled && spec.when != When::Always {
             return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), pipe));
         }
+        let tasks = self.watch_tasks(&name);
         let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
             .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-            .map_err(|source| self.log_error(index, source))?;
-        let stopped_by_us = |ended| Outcome::Ended(ended, Usage::default());
+            .map_err(|source| self.log_error(index, source));
+        let denied = tasks.end();
+        let attended = attended?;
+        let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));
         let outcome = match attended {
             // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
             Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-            Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
+            Attended::Over(state) => {
+                let (ended, usage) = self.account(&state, &step.name, spec, denied);
+                Outcome::Ended(ended, usage)
+            }
             Attended::Lost(error) => return Err(error.into()),
             Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
             Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
             Attended::Late => stopped_by_us(Ended::BuildTimedOut(self.project.build.timeout)),
+            Attended::Wrote => stopped_by_us(match written {
+                Some(limit) => Ended::TooMuchWritten(limit),
+                None => Ended::Stopped,
+            }),
             Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
             Attended::Terminated => match self.terminated()? {
                 Terminated::Leave => Outcome::Left,
                 Terminated::Cancel(stop) => {
                     let text = format!("stopped by {}", stop.by);
                     journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
-                    stopped_by_us(Ended::Stopped)
+                    Outcome::Ended(Ended::Stopped, self.used_so_far(&name))
                 }
             },
         };
@@ -323,6 +338,7 @@ impl Supervisor<'_> {
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
         set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_ARTIFACTS", self.room.artifacts(self.place).to_string_lossy().into_owned());
         set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());
@@ -347,27 +363,5 @@ pub(super) fn pipe_name(index: StepIndex) -> String {
 
 /// Whether a step came to its end by itself, so that its unit still says how, whatever is done meanwhile.
 fn is_its_own(ended: &Ended) -> bool {
-    matches!(ended, Ended::Exited(_) | Ended::Signalled(_) | Ended::OutOfMemory(_))
-}
-
-fn used(state: &UnitState) -> Usage {
-    Usage {
-        cpu_usec: state.usage.cpu.map(|cpu| u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX)),
-        memory_peak: state.usage.memory_peak,
-    }
-}
-
-/// How a unit that is over ended.
-fn from_state(state: &UnitState, spec: &StepSpec) -> Ended {
-    match &state.exit {
-        Some(Exit::Exited(status)) => Ended::Exited(*status),
-        Some(Exit::Signalled { signal, core: _ }) => Ended::Signalled(match Signal::try_from(*signal) {
-            Ok(known) => known.as_str().to_owned(),
-            Err(_) => format!("signal {signal}"),
-        }),
-        Some(Exit::TimedOut) => Ended::TimedOut(spec.timeout),
-        Some(Exit::OutOfMemory) => Ended::OutOfMemory(spec.memory),
-        Some(Exit::NeverRan(result)) => Ended::Broken(format!("the step could not be started: {}", result.as_str())),
-        None => Ended::Broken("nobody knows how the step ended: its unit is gone".to_owned()),
-    }
+    matches!(ended, Ended::Exited(_) | Ended::Signalled(_) | Ended::OutOfMemory(_) | Ended::TooManyTasks { .. })
 }

@@ -60,6 +60,7 @@ const COUNT: Kind = Value("integer");
 const FLAG: Kind = Value("true or false");
 const DURATION: Kind = Value("duration");
 const SIZE: Kind = Value("size");
+const PERCENT: Kind = Value("percentage");
 const TEXTS: Kind = Value("list of texts");
 const LINES: Kind = Value("list of command lines");
 
@@ -106,6 +107,9 @@ static BUILD: &[Key] = &[
     key("stop-grace", DURATION, Text("10s"), "from SIGTERM to SIGKILL"),
     key("memory", SIZE, Absent("what ci.slice leaves"), "MemoryMax= of a step"),
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
+    key("cpu", PERCENT, Absent("all there are"), "CPUQuota= of a step: 150% is one CPU and a half"),
+    key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
+    key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
     key("env", Map, Empty, "added to the environment of every step"),
     key(
@@ -115,6 +119,7 @@ static BUILD: &[Key] = &[
         "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
     ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
+    key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
     key(
         "journal-lines",
         Value("two integers"),
@@ -137,7 +142,6 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
-    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),
@@ -147,7 +151,12 @@ static STEP: &[Key] = &[
     key("env", Map, Empty, "over the build's"),
     key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+    key("artifacts", TEXTS, Empty, "files that are kept when it is green, below the workspace"),
     key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
+    key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
+    key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
+    key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
 ];
 
 static DEPLOY: &[Key] = &[

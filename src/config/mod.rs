@@ -14,6 +14,7 @@ mod fault;
 mod file;
 pub mod keys;
 mod layers;
+pub mod limits;
 mod load;
 mod name;
 mod path;

@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+use super::limits::{CpuQuota, OwnLimits};
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
@@ -101,6 +102,13 @@ pub struct Build {
     pub memory: Option<u64>,
     /// `tasks`: `TasksMax=` of a step; default 4096.
     pub tasks: u64,
+    /// `cpu`: `CPUQuota=` of a step; none is no quota.
+    pub cpu: Option<CpuQuota>,
+    /// `cpu-weight`: `CPUWeight=` of the project's slice, against the slices of other projects; 1 to 10000, systemd's
+    /// default is 100.
+    pub cpu_weight: Option<u64>,
+    /// `disk`: most bytes that a step may write; none is no limit.
+    pub disk: Option<u64>,
     /// `network`
     pub network: Network,
     /// `env`: added to the environment of every step.
@@ -109,6 +117,8 @@ pub struct Build {
     pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
+    /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
+    pub artifacts_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
     pub journal_lines: (u32, u32),
 }
@@ -149,8 +159,6 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
-    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
-    pub memory: Option<u64>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
@@ -165,8 +173,12 @@ pub struct Step {
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `artifacts`: files that are kept when it is green.
+    pub artifacts: Vec<WantedFiles>,
     /// `junit`: its reports.
     pub junit: Vec<WantedFiles>,
+    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    pub limits: OwnLimits,
 }
 
 /// What a step runs.

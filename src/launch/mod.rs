@@ -3,6 +3,7 @@
 
 mod carry;
 mod command;
+mod limits;
 mod sandbox;
 mod secret;
 mod server;

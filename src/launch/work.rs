@@ -135,7 +135,9 @@ fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Propert
     properties.extend(walls(Network::None));
     properties.extend(nothing_of_ours(place));
     properties.push(Property::private_tmp(true));
-    properties.push(Property::bind_read_only_paths(&[(&workspace, &workspace)]));
+    let artifacts = text(&room.artifacts(place));
+    properties
+        .push(Property::bind_read_only_paths(&[(&workspace, &workspace), (&format!("-{artifacts}"), &artifacts)]));
     properties.push(Property::memory_max(RESULTS_MEMORY));
     Ok(properties)
 }

@@ -149,6 +149,12 @@ pub struct Usage {
     pub cpu_usec: Option<u64>,
     /// Most memory at once, in bytes.
     pub memory_peak: Option<u64>,
+    /// Bytes read from block devices.
+    #[serde(default)]
+    pub io_read: Option<u64>,
+    /// Bytes written to block devices.
+    #[serde(default)]
+    pub io_written: Option<u64>,
 }
 
 /// How long a published log is.

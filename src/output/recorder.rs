@@ -8,6 +8,7 @@ use super::share::{JournalBatch, Share, Shared};
 use super::stem::{Stem, create};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, SpliceFFlags, fallocate, fcntl, splice};
+use nix::sys::stat::{Mode, fchmod};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -58,6 +59,9 @@ pub enum Opened {
 /// A pipe for a step: the reading end for the recorder (and the fd store), the writing end for the unit.
 pub fn step_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    // The step is another user, and `echo >/dev/stderr` opens the pipe anew. To write, not to read back: what is in it
+    // has been said. Nobody else finds the way to it, through /proc of the step's processes.
+    fchmod(&write, Mode::from_bits_truncate(0o622))?;
     match fcntl(&read, FcntlArg::F_SETPIPE_SZ(PIPE)) {
         // EPERM: this user has many pipes already; a small one does as well, in smaller steps.
         Ok(_) | Err(Errno::EPERM) => Ok((read, write)),

@@ -137,6 +137,7 @@ pub(super) fn build(place: &Place, view: &BuildView, screen: &Screen) -> String 
         out.push('\n');
         out += &steps(view, screen);
         out += &super::report::tests(view, screen);
+        out += &super::artifact::sum(view);
         out += &format!(
             "\n{}{}   {}\n",
             painted(DIM, "logs     "),
@@ -187,7 +188,7 @@ fn facts(view: &BuildView, screen: &Screen) -> Vec<(&'static str, String)> {
 }
 
 fn steps(view: &BuildView, screen: &Screen) -> String {
-    let mut steps = Columns::head(&["STEP", "RESULT", "TOOK", "CPU", "MEMORY", "LOG", "OUTCOME"]);
+    let mut steps = Columns::head(&["STEP", "RESULT", "TOOK", "CPU", "MEMORY", "READ", "WRITTEN", "LOG", "OUTCOME"]);
     for step in &view.steps {
         let (word, light) = step_standing(step);
         let or_dash = |text: Option<String>| match text {
@@ -200,6 +201,8 @@ fn steps(view: &BuildView, screen: &Screen) -> String {
             or_dash(began(step).and_then(|_| step_took(step, screen.now)).map(duration)),
             or_dash(step.usage.cpu_usec.map(|usec| duration(Duration::from_micros(usec)))),
             or_dash(step.usage.memory_peak.map(bytes)),
+            or_dash(step.usage.io_read.map(bytes)),
+            or_dash(step.usage.io_written.map(bytes)),
             or_dash(step.log.map(|log| bytes(log.bytes))),
             Cell::plain(step_words(step)),
         ]);

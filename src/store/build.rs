@@ -83,7 +83,12 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
         words: StepWords { description: row.get("description")?, done: row.get("done")? },
         unneeded: row.get("unneeded")?,
         state,
-        usage: Usage { cpu_usec: row.get("cpu_usec")?, memory_peak: row.get("memory_peak")? },
+        usage: Usage {
+            cpu_usec: row.get("cpu_usec")?,
+            memory_peak: row.get("memory_peak")?,
+            io_read: row.get("io_read")?,
+            io_written: row.get("io_written")?,
+        },
         log: bytes.zip(lines).map(|(bytes, lines)| LogSize { bytes, lines }),
     })
 }
@@ -279,7 +284,7 @@ impl Tx<'_> {
     pub fn step_finished(&self, id: &BuildId, index: StepIndex, end: &StepEnd, now: Timestamp) -> Result<()> {
         self.0.execute(
             "UPDATE step SET state = 'finished', finished = ?4, verdict = ?5, outcome = ?6, cpu_usec = ?7,
-               memory_peak = ?8
+               memory_peak = ?8, io_read = ?9, io_written = ?10
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state <> 'finished'",
             params![
                 id.project.as_str(),
@@ -290,6 +295,8 @@ impl Tx<'_> {
                 end.outcome,
                 end.usage.cpu_usec,
                 end.usage.memory_peak,
+                end.usage.io_read,
+                end.usage.io_written,
             ],
         )?;
         Ok(())

@@ -10,12 +10,14 @@ use std::ffi::OsStr;
 use std::time::Instant;
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
-    let folder = Folder::open(&task.folder)?;
+    let folder = Folder::reclaim(&task.folder)?;
+    // What takes most room first: a build may have left a full disk.
+    let workspace = fresh(&folder, OsStr::new(Room::WORKSPACE))?;
+    fresh(&folder, OsStr::new(Room::ARTIFACTS))?;
+    fresh(&folder, OsStr::new(Room::TMP))?;
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
     }
-    fresh(&folder, OsStr::new(Room::TMP))?;
-    let workspace = fresh(&folder, OsStr::new(Room::WORKSPACE))?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     let filled = tree::fill(&git, &task.mirror, &task.commit, workspace.path())?;
@@ -38,7 +40,11 @@ fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
     let emptied = real_folder(folder, name)?;
     sweep::empty(&emptied)?;
     match folder.rmdir(name) {
-        Ok(()) => folder.make_sub(name),
+        Ok(()) => {
+            // Held open it still has its inode, perhaps the last one.
+            drop(emptied);
+            folder.make_sub(name)
+        }
         // The parent is not ours, or the unit has mounted something here.
         Err(e) if matches!(e.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS)) => Ok(emptied),
         Err(e) => Err(e),

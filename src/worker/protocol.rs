@@ -1,11 +1,13 @@
 //! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
 
+mod artifacts;
 mod git;
 mod outside;
 mod release;
 mod results;
 mod secret;
 
+pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
     Remote, TidyTask,
@@ -61,6 +63,8 @@ pub enum Task {
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
+    /// Hand over files.
+    Collect(CollectTask),
     /// Read a step's test reports.
     Report(ReportTask),
 }
@@ -81,6 +85,7 @@ impl Task {
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
+            Task::Collect(_) => "collect",
             Task::Report(_) => "report",
         }
     }
@@ -95,6 +100,7 @@ impl Task {
             Task::ReleaseMake(task) => task.timeout,
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
+            Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
@@ -135,6 +141,7 @@ asks! {
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
+    Collect(CollectTask) => CollectAnswer;
     Report(ReportTask) => ReportAnswer;
 }
 

@@ -4,11 +4,15 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod artifacts;
+mod attacks;
 mod bad_input;
 mod builds;
 mod deploy;
+mod exposure;
 mod harness_works;
 mod installation;
+mod limits;
 mod polling;
 mod remotes;
 mod results;

@@ -1,7 +1,7 @@
 //! `[build]` and `[[step]]`
 
 use super::step::{exit_code, only};
-use super::{HOUR, SECOND};
+use super::{HOUR, SECOND, limits};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
@@ -18,30 +18,36 @@ use std::time::Duration;
 
 /// Most steps of a project; what a page can show and `StepIndex` can count.
 const STEPS_MAX: usize = 1000;
-/// Least memory that a shell starts in.
-const MEMORY_MIN: u64 = 1 << 20;
 
 const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
 
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
-    let memory = reader.optional("memory", size(MEMORY_MIN));
-    let tasks = reader.required("tasks", count(16..=4_194_304));
+    let memory = reader.optional("memory", size(limits::MEMORY_MIN));
+    let tasks = reader.required("tasks", count(limits::TASKS));
+    let cpu = reader.optional("cpu", limits::cpu);
+    let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
+    let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word(NETWORK));
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
+    let artifacts_max = reader.required("artifacts-max", size(0));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
         timeout: timeout?,
         stop_grace: stop_grace?,
         memory: memory?,
         tasks: tasks?,
+        cpu: cpu?,
+        cpu_weight: cpu_weight?,
+        disk: disk?,
         network: network?,
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
+        artifacts_max: artifacts_max?,
         journal_lines: journal_lines?,
     })
 }
@@ -89,7 +95,6 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
-    let memory = reader.optional("memory", size(MEMORY_MIN));
     let on_failure = reader.required("on-failure", word(ON_FAILURE));
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
@@ -97,7 +102,9 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let env = reader.map("env", variable);
     let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
+    let artifacts = reader.distinct("artifacts", text(WantedFiles::parse));
     let junit = reader.required("junit", patterns);
+    let limits = limits::own(reader);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
@@ -110,7 +117,6 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         timeout: timeout?,
         no_output: no_output?,
         network: network?,
-        memory: memory?,
         on_failure: on_failure?,
         decode: decode?,
         when: when?,
@@ -118,7 +124,9 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         env: env?,
         secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
+        artifacts: artifacts?,
         junit: junit?,
+        limits: limits?,
     })
 }
 

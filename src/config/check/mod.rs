@@ -2,6 +2,7 @@
 
 mod build;
 mod deploy;
+mod limits;
 mod site;
 mod source;
 mod step;
