@@ -183,11 +183,13 @@ mod tests {
         StepSpec {
             run: Run::Text { text: "make".into(), shell: Shell::Sh },
             timeout: Duration::from_secs(60),
+            own_timeout: None,
             silence: None,
             on_failure: OnFailure::Halt,
             decode: Decode::new(),
             when: When::Success,
             only: Only::default(),
+            retry: None,
             network: None,
             memory: None,
             env: std::collections::BTreeMap::new(),

@@ -27,9 +27,8 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailur
     if worst.is_green() {
         return String::new();
     }
-    if let (Verdict::Cancelled, Some(stop)) = (worst, &build.stop) {
-        let why = stop.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-        return format!("stopped by {}{why}", stop.by);
+    if let (Verdict::Cancelled, Some(stopped)) = (worst, stopped_by(build)) {
+        return stopped;
     }
     let spoilt = steps.iter().find_map(|(step, on_failure)| match &step.state {
         StepState::Finished { verdict, outcome, .. } if contribution(*verdict, *on_failure) == worst => {
@@ -38,6 +37,13 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailur
         StepState::Finished { .. } | StepState::Pending | StepState::Running { .. } => None,
     });
     spoilt.unwrap_or_default()
+}
+
+/// Who stopped a build, and why, if somebody did.
+pub(super) fn stopped_by(build: &Build) -> Option<String> {
+    let stop = build.stop.as_ref()?;
+    let why = stop.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+    Some(format!("stopped by {}{why}", stop.by))
 }
 
 /// Ends the build, unless somebody has already.

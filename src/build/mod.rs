@@ -1,6 +1,7 @@
 //! The verb `ci-build`: taking requests, dispatching, supervising one build; and a person's side of it.
 
 mod account;
+mod again;
 mod artifacts;
 pub mod dispatch;
 mod finish;

@@ -68,6 +68,18 @@ impl Supervisor<'_> {
         Ok(Some(verdict))
     }
 
+    /// A checkout that was under way when the build was stopped and its supervisor died.
+    pub(super) fn drop_checkout(&mut self, step: &StepRow) -> Result<Verdict, SuperviseError> {
+        for work in [Work::Fetch, Work::Checkout { trust: self.room.trust }] {
+            let (project, job) = (self.id.project.clone(), self.id.number.to_string());
+            self.give(&Order::StopWork { project, work, job })?;
+        }
+        let log = self.open_log(step.index)?;
+        self.write_down(step, Verdict::Cancelled, "stopped", Usage::default())?;
+        self.close_log(step.index, &step.name, log)?;
+        Ok(Verdict::Cancelled)
+    }
+
     fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
         match trouble {
             Trouble::Leave => None,

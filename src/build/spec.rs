@@ -1,7 +1,7 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
 use crate::config::WantedFiles;
-use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Step, When};
 use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use std::time::Duration;
 pub(super) struct StepSpec {
     pub(super) run: Run,
     pub(super) timeout: Duration,
+    /// Its own, which holds after a stop too.
+    #[serde(default)]
+    pub(super) own_timeout: Option<Duration>,
     pub(super) silence: Option<Duration>,
     pub(super) on_failure: OnFailure,
     #[serde(default)]
@@ -21,6 +24,8 @@ pub(super) struct StepSpec {
     pub(super) when: When,
     #[serde(default)]
     pub(super) only: Only,
+    #[serde(default)]
+    pub(super) retry: Option<Retry>,
     /// At most; ci-launch looks at its own copy of the configuration. None in rows of before there was a choice.
     #[serde(default)]
     pub(super) network: Option<Network>,
@@ -43,11 +48,13 @@ impl StepSpec {
         StepSpec {
             run: step.run.clone(),
             timeout: step.timeout.unwrap_or(build.timeout),
+            own_timeout: step.timeout,
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
             on_failure: step.on_failure,
             decode: step.decode.clone(),
             when: step.when,
             only: step.only.clone(),
+            retry: step.retry,
             network: Some(step.network.unwrap_or(build.network)),
             memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),

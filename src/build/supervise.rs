@@ -11,7 +11,7 @@ use crate::config::project::OnFailure;
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::StepWords;
-use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, StepState, Stop, Verdict, unit};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -22,6 +22,11 @@ use std::time::{Duration, Instant};
 
 /// How often a build may be taken over before it is given up.
 const TAKEOVERS: u32 = 20;
+
+/// What is left to do after a stop besides waiting for steps: packing logs, writing down.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+/// Who stopped a build whose unit was stopped.
+pub(super) const UNIT_STOPPED: &str = "systemctl stop";
 
 /// Why a supervisor cannot go on. It exits, and systemd starts the next.
 #[derive(Debug, thiserror::Error)]
@@ -239,17 +244,32 @@ impl Supervisor<'_> {
         }
         let mut progress = Progress::START;
         for step in self.store.read().steps(&self.id)? {
-            // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
+            // SIGTERM between two steps.
+            if self.bell.is_terminated() && self.terminated()? == Terminated::Leave {
+                return Ok(Leave::Quietly);
+            }
+            // Or a stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
             if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
             // As it is now: the checkout may have found that it is not needed.
             let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
+            if step.index == StepIndex::CHECKOUT
+                && step.state == StepState::Pending
+                && progress.worst == Verdict::Cancelled
+            {
+                // Nothing has begun, so nothing is to be cleaned up; in the workspace is what another build left.
+                break;
+            }
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
             }
+        }
+        // A stop that came when only `always` steps were left.
+        if self.build()?.stop.is_some() {
+            progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
         }
         match self.collect_folder()? {
             Some((verdict, said)) => self.end(Progress { worst: progress.worst.and(verdict), ..progress }, &said),
@@ -295,6 +315,11 @@ impl Supervisor<'_> {
         Ok(Leave::Finished)
     }
 
+    /// Has systemd wait: for a step that may take this long after a stop, and for its end.
+    pub(super) fn stays_for(&self, step: Duration) -> Result<(), SuperviseError> {
+        Ok(self.notifier.extend_timeout(step + self.project.build.stop_grace + LAST_WORDS)?)
+    }
+
     /// SIGTERM means three things; systemd knows which.
     pub(super) fn terminated(&mut self) -> Result<Terminated, SuperviseError> {
         if self.bus.system_state()? == SystemState::Stopping {
@@ -305,11 +330,10 @@ impl Supervisor<'_> {
             Some(_) | None => {
                 self.bell.answered();
                 self.stopping = true;
-                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
-                self.notifier.extend_timeout(self.project.build.stop_grace + Duration::from_secs(60))?;
+                self.stays_for(Duration::ZERO)?;
                 let stop = match self.build()?.stop {
                     Some(stop) => stop,
-                    None => Stop { by: "systemctl stop".to_owned(), reason: None },
+                    None => Stop { by: UNIT_STOPPED.to_owned(), reason: None },
                 };
                 let id = self.id.clone();
                 self.store.write_patiently(|tx| tx.ask_stop(&id, &stop))?;

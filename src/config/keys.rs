@@ -111,6 +111,7 @@ static BUILD: &[Key] = &[
     key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
     key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
     key(
         "secrets",
@@ -142,12 +143,14 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
+    key("allow", TEXTS, Absent("the build's"), "walls that this step does without, instead of the build's"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),
     key("branches", TEXTS, Empty, "patterns of branch names on which it runs; none is every ref"),
     key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
     key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
+    key("retry", Table(RETRY), Absent("not tried again"), "a failing step is tried again"),
     key("env", Map, Empty, "over the build's"),
     key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
@@ -157,6 +160,11 @@ static STEP: &[Key] = &[
     key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
     key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
     key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
+];
+
+static RETRY: &[Key] = &[
+    key("times", COUNT, Required, "how often after the first attempt, 1 to 10"),
+    key("delay", DURATION, Count(0), "between two attempts"),
 ];
 
 static DEPLOY: &[Key] = &[

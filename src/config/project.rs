@@ -1,5 +1,6 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
@@ -111,6 +112,8 @@ pub struct Build {
     pub disk: Option<u64>,
     /// `network`
     pub network: Network,
+    /// `allow`: walls that steps do without.
+    pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
     /// `secrets`: what the steps get that do not say themselves.
@@ -159,6 +162,8 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
+    /// `allow`: instead of the build's.
+    pub allow: Option<Vec<Allow>>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
@@ -167,6 +172,8 @@ pub struct Step {
     pub when: When,
     /// `branches`, `refs` and `files`
     pub only: Only,
+    /// `retry`
+    pub retry: Option<Retry>,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `secrets`: exactly these; none is the build's.
@@ -179,6 +186,15 @@ pub struct Step {
     pub junit: Vec<WantedFiles>,
     /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
+}
+
+/// How often a failing step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// `times`: after the first attempt; 1 to 10.
+    pub times: u32,
+    /// `delay`: from the end of one to the next; default none.
+    pub delay: Duration,
 }
 
 /// What a step runs.

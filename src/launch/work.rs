@@ -35,12 +35,12 @@ fn word(work: Work) -> &'static str {
     }
 }
 
-pub(super) fn unit_name(project: &Project, work: Work, job: &str) -> Result<String, Refusal> {
+pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<String, Refusal> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if job.is_empty() || job.len() > 64 || !job.chars().all(plain) {
         return Err(refused(format!("{job:?} cannot be part of a unit's name")));
     }
-    Ok(unit::worker_unit(&project.name, word(work), job))
+    Ok(unit::worker_unit(project, word(work), job))
 }
 
 pub(super) fn describe(
@@ -127,6 +127,15 @@ fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Proper
     Ok(properties)
 }
 
+/// A user that nothing else has, so that nobody looks into its process.
+fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend(secret::of_project(place, project)?);
+    Ok(properties)
+}
+
 /// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
 fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
     let room = room(&project.name, trust)?;
@@ -139,15 +148,6 @@ fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Propert
     properties
         .push(Property::bind_read_only_paths(&[(&workspace, &workspace), (&format!("-{artifacts}"), &artifacts)]));
     properties.push(Property::memory_max(RESULTS_MEMORY));
-    Ok(properties)
-}
-
-/// A user that nothing else has, so that nobody looks into its process.
-fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
-    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
-    properties.extend(walls(Network::None));
-    properties.extend(nothing_of_ours(place));
-    properties.extend(secret::of_project(place, project)?);
     Ok(properties)
 }
 

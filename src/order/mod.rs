@@ -163,13 +163,13 @@ pub enum Work {
         /// For whose commit.
         trust: Trust,
     },
+    /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
+    Secrets,
     /// Reads what a step left in the workspace, and can change none of it: the user of the room, no network.
     Results {
         /// For whose commit.
         trust: Trust,
     },
-    /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
-    Secrets,
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.

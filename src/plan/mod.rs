@@ -7,4 +7,5 @@ pub mod due;
 pub mod notify;
 pub mod report;
 pub mod result;
+pub mod retry;
 pub mod tips;

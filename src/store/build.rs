@@ -3,7 +3,7 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
-use crate::model::build::{LogSize, StepWords, Usage};
+use crate::model::build::{Again, LogSize, StepWords, Usage};
 use crate::model::{
     Build, BuildId, BuildNumber, BuildState, CommitId, ProjectName, RefName, Request, StepIndex, StepName, StepRow,
     StepState, Stop, Trust, Verdict,
@@ -83,6 +83,11 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
         words: StepWords { description: row.get("description")?, done: row.get("done")? },
         unneeded: row.get("unneeded")?,
         state,
+        attempts: row.get("attempts")?,
+        again: match row.time_if("again")? {
+            Some(due) => Some(Again { due, outcome: row.get::<Option<String>>("outcome")?.unwrap_or_default() }),
+            None => None,
+        },
         usage: Usage {
             cpu_usec: row.get("cpu_usec")?,
             memory_peak: row.get("memory_peak")?,
@@ -273,10 +278,40 @@ impl Tx<'_> {
     /// A step's unit is about to be asked for.
     pub fn step_started(&self, id: &BuildId, index: StepIndex, now: Timestamp) -> Result<()> {
         self.0.execute(
-            "UPDATE step SET state = 'running', started = ?4
+            "UPDATE step SET state = 'running', started = ?4, attempts = 1
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'pending'",
             params![id.project.as_str(), id.number.0, index.0, millis(now)],
         )?;
+        Ok(())
+    }
+
+    /// An attempt of a step is over: how, what it and those before used, and when the next is due.
+    pub fn step_again(&self, id: &BuildId, index: StepIndex, again: &Again, usage: Usage) -> Result<()> {
+        let sql = "UPDATE step SET again = ?4, outcome = ?5, cpu_usec = ?6, memory_peak = ?7, io_read = ?8,
+                     io_written = ?9
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running'";
+        self.0.execute(
+            sql,
+            params![
+                id.project.as_str(),
+                id.number.0,
+                index.0,
+                millis(again.due),
+                again.outcome,
+                usage.cpu_usec,
+                usage.memory_peak,
+                usage.io_read,
+                usage.io_written,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The next attempt's unit is about to be asked for.
+    pub fn step_attempt(&self, id: &BuildId, index: StepIndex) -> Result<()> {
+        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, again = NULL, outcome = NULL
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running' AND again IS NOT NULL";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0])?;
         Ok(())
     }
 
@@ -284,7 +319,7 @@ impl Tx<'_> {
     pub fn step_finished(&self, id: &BuildId, index: StepIndex, end: &StepEnd, now: Timestamp) -> Result<()> {
         self.0.execute(
             "UPDATE step SET state = 'finished', finished = ?4, verdict = ?5, outcome = ?6, cpu_usec = ?7,
-               memory_peak = ?8, io_read = ?9, io_written = ?10
+               memory_peak = ?8, io_read = ?9, io_written = ?10, again = NULL
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state <> 'finished'",
             params![
                 id.project.as_str(),
@@ -320,7 +355,7 @@ impl Tx<'_> {
         )?;
         if changed == 1 {
             self.0.execute(
-                "UPDATE step SET state = 'finished', finished = ?3, verdict = iif(state = 'pending', 'skipped', ?4),
+                "UPDATE step SET state = 'finished', again = NULL, finished = ?3, verdict = iif(state = 'pending', 'skipped', ?4),
                    outcome = iif(state = 'pending', '', ?5)
                  WHERE project = ?1 AND number = ?2 AND state <> 'finished'",
                 params![id.project.as_str(), id.number.0, millis(now), verdict.as_str(), summary],

@@ -120,9 +120,12 @@ pub fn standing(build: &Build) -> (&'static str, Light) {
 /// What there is to say of a step besides its state: what it does, then what it did, and how that ended.
 pub fn step_words(step: &StepRow) -> String {
     let StepWords { description, done } = &step.words;
+    let attempt = (step.attempts > 1).then(|| format!("attempt {}", step.attempts));
+    let waiting = step.again.as_ref().map(|again| format!("attempt {}: {}", step.attempts, again.outcome));
     let said = match &step.state {
         StepState::Pending => [None, None],
-        StepState::Running { .. } => [description.as_deref(), None],
+        StepState::Running { .. } if waiting.is_some() => [waiting.as_deref(), Some("waiting for the next")],
+        StepState::Running { .. } => [description.as_deref(), attempt.as_deref()],
         // It did nothing.
         StepState::Finished { started: None, outcome, .. } => [None, Some(outcome.as_str())],
         StepState::Finished { started: Some(_), outcome, .. } => {

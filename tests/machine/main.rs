@@ -14,6 +14,7 @@ mod harness_works;
 mod installation;
 mod limits;
 mod polling;
+mod relaxations;
 mod remotes;
 mod results;
 mod secrets;

@@ -1,7 +1,8 @@
 //! `[build]` and `[[step]]`
 
-use super::step::{exit_code, only};
+use super::step::{exit_code, only, retry};
 use super::{HOUR, SECOND, limits};
+use crate::config::allow::allow;
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
@@ -30,6 +31,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
     let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word(NETWORK));
+    let allow = reader.distinct("allow", text(allow));
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
@@ -44,6 +46,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         cpu_weight: cpu_weight?,
         disk: disk?,
         network: network?,
+        allow: allow?,
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
@@ -95,16 +98,18 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
+    let allow = if reader.is_written("allow") { reader.distinct("allow", text(allow)).map(Some) } else { Some(None) };
     let on_failure = reader.required("on-failure", word(ON_FAILURE));
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
     let only = only(reader);
+    let retry = reader.optional_section("retry", retry);
     let env = reader.map("env", variable);
     let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
     let artifacts = reader.distinct("artifacts", text(WantedFiles::parse));
-    let junit = reader.required("junit", patterns);
     let limits = limits::own(reader);
+    let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
@@ -117,10 +122,12 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         timeout: timeout?,
         no_output: no_output?,
         network: network?,
+        allow: allow?,
         on_failure: on_failure?,
         decode: decode?,
         when: when?,
         only: only?,
+        retry: retry?,
         env: env?,
         secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
@@ -128,6 +135,14 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         junit: junit?,
         limits: limits?,
     })
+}
+
+/// Not written is something else than written and empty.
+fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>>> {
+    if !reader.is_written("secrets") {
+        return Some(None);
+    }
+    reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
 }
 
 /// One pattern or a list of them.
@@ -144,14 +159,6 @@ fn patterns(value: &Value) -> Result<Vec<WantedFiles>, Fault> {
         return Err(Fault::Rule("at most 100 patterns"));
     }
     list.iter().map(|node| pattern(&node.value)).collect()
-}
-
-/// Not written is something else than written and empty.
-fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>>> {
-    if !reader.is_written("secrets") {
-        return Some(None);
-    }
-    reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
 }
 
 fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
