@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// How waiting for the next attempt ended.
 pub(super) enum Waited {
     /// It begins: the step as it is now.
-    Begun(StepRow),
+    Begun(Box<StepRow>),
     /// There will be none.
     Ended(Ended),
     /// The supervisor goes, and the next one waits on.
@@ -87,6 +87,6 @@ impl Supervisor<'_> {
         self.store.write_patiently(|tx| tx.step_attempt(&id, index))?;
         let step = StepRow { attempts: step.attempts + 1, again: None, ..step.clone() };
         recorder.begin_again();
-        Ok(Waited::Begun(step))
+        Ok(Waited::Begun(Box::new(step)))
     }
 }

@@ -115,7 +115,7 @@ impl Supervisor<'_> {
             timeout: COLLECTING,
         }
         .into();
-        let work = Work::Results { trust: self.room.trust };
+        let work = Work::Results { trust: self.room.trust, slot: self.room.slot };
         let file = self.place.artifacts(&self.id, step.index);
         let worker = self.begin(step.index, work, COLLECTING)?;
         let index = step.index;

@@ -174,7 +174,7 @@ impl Supervisor<'_> {
             };
             if let Some(over) = step.again.clone().filter(|_| !stopped) {
                 match self.wait_for_next(&step, spec, (recorder, held.take()), &over)? {
-                    Waited::Begun(begun) => step = begun,
+                    Waited::Begun(begun) => step = *begun,
                     Waited::Ended(ended) => break (ended, Usage::default(), None),
                     Waited::Left => return Ok(None),
                 }
@@ -379,6 +379,7 @@ impl Supervisor<'_> {
             timeout: spec.timeout,
             network: spec.network,
             memory: spec.memory,
+            slot: self.room.slot,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {

@@ -4,6 +4,8 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::leftover;
+use super::rerun;
 use super::secrets::{self, Secrets};
 use super::spec::StepSpec;
 use crate::attend::Bell;
@@ -155,6 +157,7 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
             source: std::io::Error::other(error.to_string()),
         })?;
     }
+    leftover::pack_logs(place, store, &build.id, None)?;
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,
@@ -184,8 +187,15 @@ fn take(
         steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
     }
     let now = Timestamp::now();
+    let over = match build.state {
+        BuildState::Starting => rerun::taken_over(store, build, &steps)?,
+        BuildState::Running { .. } | BuildState::Finished { .. } => Vec::new(),
+    };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        for (index, end) in &over {
+            tx.step_finished(id, *index, end, now)?;
+        }
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
     let subject = Subject::build(id);

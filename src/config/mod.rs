@@ -18,6 +18,7 @@ mod layers;
 pub mod limits;
 mod load;
 mod name;
+pub mod order;
 mod path;
 pub mod pattern;
 mod planned;

@@ -2,6 +2,7 @@
 
 pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
@@ -28,6 +29,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {
@@ -182,10 +185,10 @@ pub struct Step {
     pub workdir: PathBuf,
     /// `artifacts`: files that are kept when it is green.
     pub artifacts: Vec<WantedFiles>,
+    /// `tasks`, `cpu` and `disk` of this step, each over the build's.
+    pub limits: OwnLimits,
     /// `junit`: its reports.
     pub junit: Vec<WantedFiles>,
-    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
-    pub limits: OwnLimits,
 }
 
 /// How often a failing step is tried again.

@@ -53,6 +53,7 @@ impl Launcher {
                 self.bus.reset_failed(&unit).map_err(failed)?;
                 Ok(queued)
             }
+            Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;

@@ -15,7 +15,6 @@ pub(super) fn properties(limits: &Limits, accounting: Accounting) -> Vec<Propert
         Property::memory_accounting(true),
         Property::io_accounting(true),
     ];
-    properties.extend(limits.memory.map(|limit| Property::memory_max(limit.most)));
     properties.extend(limits.cpu.map(|quota| Property::cpu_quota(quota.percent)));
     // What is written all in all is the supervisor's to watch; no single file can pass it by at least.
     properties.extend(limits.disk.map(|limit| Property::limit_file_size(limit.most)));

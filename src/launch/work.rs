@@ -6,7 +6,7 @@ use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
-use crate::model::{Place, ProjectName, unit};
+use crate::model::{Place, ProjectName, Room, unit};
 use crate::order::Work;
 use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
@@ -27,7 +27,7 @@ fn word(work: Work) -> &'static str {
         Work::Fetch => "fetch",
         Work::Tidy => "tidy",
         Work::Checkout { trust: _ } => "checkout",
-        Work::Results { trust: _ } => "results",
+        Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
         Work::Release => "release",
         Work::Health => "health",
@@ -69,7 +69,7 @@ pub(super) fn describe(
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
-        Work::Results { trust } => results(place, project, trust)?,
+        Work::Results { trust, slot } => results(place, project, &room(&project.name, trust)?.in_slot(slot)),
         Work::Secrets => secrets(place, project)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
@@ -137,8 +137,7 @@ fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
 }
 
 /// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
-fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let room = room(&project.name, trust)?;
+fn results(place: &Place, project: &Project, room: &Room) -> Vec<Property> {
     let workspace = text(&room.workspace(place));
     let mut properties = identity(&project.name, &room.user());
     properties.extend(walls(Network::None));
@@ -148,7 +147,7 @@ fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Propert
     properties
         .push(Property::bind_read_only_paths(&[(&workspace, &workspace), (&format!("-{artifacts}"), &artifacts)]));
     properties.push(Property::memory_max(RESULTS_MEMORY));
-    Ok(properties)
+    properties
 }
 
 /// The deploy target of a project, and its user: there, and nobody who must not be given work.

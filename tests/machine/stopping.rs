@@ -118,7 +118,7 @@ fn limits_of_time_end_a_step_and_say_which_it_was() {
             step("test", chatty),
             "test: timeout: the build was stopped after 4s",
         ),
-        ("much", "[build]\nlog-max = \"1M\"\n".into(), step("test", "yes"), "test: stopped: more than 1M of output"),
+        ("much", "[build]\nlog-max = \"1M\"\n".into(), step("test", "yes"), "test: stopped: more than 1 MiB of output"),
     ];
     team.machine.write_file("/etc/ci/ci.toml", "max-builds = 4\n");
     for (name, build, limited, _) in &projects {
