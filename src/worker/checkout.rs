@@ -18,6 +18,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     // What takes most room first: a build may have left a full disk.
     let own = |base| Room::of_slot(base, task.slot);
     let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
+    fresh(&folder, own(Room::ARTIFACTS).as_ref())?;
     fresh(&folder, own(Room::TMP).as_ref())?;
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
