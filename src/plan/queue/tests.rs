@@ -1,7 +1,7 @@
 //! Who starts and who waits, as tables.
 
 use super::*;
-use crate::model::{BuildState, CommitId, NewRequest, Origin, RequestState, Target, Trust};
+use crate::model::{Approval, BuildState, CommitId, NewRequest, Origin, RequestState, Target, Trust};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -26,6 +26,7 @@ fn request(id: i64, project: &str, made: i64, origin: Origin) -> Request {
             not_before: None,
             token: None,
         },
+        approval: Approval::NotNeeded,
         created: at(made),
         first: at(made),
         state: RequestState::Waiting,
