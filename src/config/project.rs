@@ -194,6 +194,8 @@ pub struct Step {
     pub words: StepWords,
     /// `run`
     pub run: Run,
+    /// `pty`: its output is a terminal.
+    pub pty: bool,
     /// `timeout` of this step; default the build's.
     pub timeout: Option<Duration>,
     /// `no-output`: longest silence; default 20 min as in Buildbot; zero is no limit.

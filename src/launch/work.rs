@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
+pub(super) const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
 /// What reading reports may take; the largest report that is read has 64 MiB.

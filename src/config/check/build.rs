@@ -10,7 +10,7 @@ use crate::config::project::{Build, Network, OnFailure, Run, Shell, Step, When};
 use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
-use crate::config::value::{count, duration, size, text, variable, word};
+use crate::config::value::{count, duration, flag, size, text, variable, word};
 use crate::config::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{SecretName, StepName};
@@ -95,6 +95,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let done = reader.optional("done", text(name::line));
     let shell = reader.required("shell", word(SHELLS));
     let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
+    let pty = reader.required("pty", flag);
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
@@ -118,6 +119,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         name: name?,
         words: StepWords { description: description?, done: done? },
         run: run?,
+        pty: pty?,
         timeout: timeout?,
         no_output: no_output?,
         network: network?,

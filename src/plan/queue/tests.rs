@@ -70,7 +70,10 @@ fn build(name: &str, slot: u16, locks: &[&str]) -> Build {
 fn rules(of: &[(&str, i32, u16, &[&str])]) -> BTreeMap<ProjectName, Rules> {
     let one = |(project, priority, max_builds, locks): &(&str, i32, u16, &[&str])| {
         let locks = locks.iter().map(|text| lock(text)).collect();
-        (project.parse().unwrap(), Rules { priority: *priority, max_builds: *max_builds, locks })
+        (
+            project.parse().unwrap(),
+            Rules { priority: *priority, max_builds: *max_builds, locks, cancel_superseded: false },
+        )
     };
     of.iter().map(one).collect()
 }
