@@ -1,6 +1,7 @@
 //! The verb `ci-build`: taking requests, dispatching, supervising one build; and a person's side of it.
 
 pub mod dispatch;
+mod filling;
 mod finish;
 mod log;
 mod prepare;

@@ -1,5 +1,6 @@
 //! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
 
+use super::filling;
 use super::log::to_journal;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
@@ -9,7 +10,9 @@ use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepSta
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Begun, Call, CallError};
-use crate::worker::protocol::{AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve, Task};
+use crate::worker::protocol::{
+    AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, GitDir, Resolve, Task,
+};
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -115,21 +118,32 @@ impl Supervisor<'_> {
         early: Option<Early>,
         recorder: Option<&mut Recorder>,
     ) -> Result<Result<String, Trouble>, SuperviseError> {
+        let build = self.build()?;
+        let source = &self.project.source;
+        let folder = self.place.cache(&self.id.project);
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
-            folder: self.place.cache(&self.id.project),
+            keep: filling::begin(&mut self.store, &folder, source.mode, commit)?,
+            folder: folder.clone(),
+            shape: source.shape.clone(),
+            git_dir: source.git_dir.then(|| GitDir {
+                branch: build.reference.clone().filter(|name| name.branch().is_some()),
+                depth: source.depth,
+            }),
             timeout: CHECKOUT,
         };
+        let keep = task.keep.clone();
         let done = match self.call(step, Work::Checkout, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
+        filling::end(&mut self.store, &folder, &keep, commit)?;
         let subject = self.subject().step(&step.name).commit(commit);
         let (author, what) = (&done.commit.author, &done.commit.subject);
         let text = format!("{} at {} by {author}: {what}", self.id.project, commit.short());
         journal::emit(Event::StepStarted, &subject, Priority::Notice, &text);
-        if self.build()?.changes.is_empty() {
+        if build.changes.is_empty() {
             // Whoever asked knew the commit alone.
             let (id, changes) = (self.id.clone(), [Change::from(&done.commit)]);
             self.store.write_patiently(|tx| tx.pin(&id, None, commit, &changes))?;
@@ -157,6 +171,7 @@ impl Supervisor<'_> {
             mirror: self.place.mirror(&self.id.project),
             refs: refs.collect(),
             resolve: Some(resolve.clone()),
+            depth: self.project.source.depth,
             timeout: FETCH.max(self.project.source.timeout),
         };
         let answer: FetchAnswer = match self.call(step, Work::Fetch, None, task, recorder)? {

@@ -99,6 +99,15 @@ static SOURCE: &[Key] = &[
     key("stable-max", DURATION, Absent("6 times stable"), "but never longer than this after the first change"),
     key("timeout", DURATION, Text("60s"), "how long a remote may take to answer"),
     key("build-on-first-poll", FLAG, Flag(false), "build what is there when the project is first seen"),
+    key(
+        "mode",
+        Value("clean, incremental or fresh"),
+        Text("clean"),
+        "what a workspace keeps: nothing, what is not tracked, or nothing with HOME and cache emptied too",
+    ),
+    key("git-dir", FLAG, Flag(false), "give the steps a .git of their own, thrown away with the workspace"),
+    key("depth", COUNT, Absent("all"), "how many commits of each branch are fetched"),
+    key("sparse", TEXTS, Empty, "patterns as in gitignore(5) of what is checked out; none is everything"),
 ];
 
 static BUILD: &[Key] = &[

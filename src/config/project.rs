@@ -3,6 +3,7 @@
 use crate::model::{ProjectName, RefName, StepName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +45,33 @@ pub struct Source {
     pub timeout: Duration,
     /// `build-on-first-poll`: build what is there when the project is first seen.
     pub build_on_first_poll: bool,
+    /// `mode`
+    pub mode: Mode,
+    /// `git-dir`: give the steps a `.git` of their own, thrown away with the workspace.
+    pub git_dir: bool,
+    /// `depth`: how many commits of each branch are fetched; none is all.
+    pub depth: Option<NonZeroU32>,
+    /// `sparse`
+    pub shape: Shape,
+}
+
+/// What of earlier builds a workspace may still hold (Buildbot's `mode` and `method` of its Git step).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing; HOME and the cache stay.
+    Clean,
+    /// What the repository does not track.
+    Incremental,
+    /// Nothing, and nothing in HOME and the cache either.
+    Fresh,
+}
+
+/// What of a commit a folder is filled with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// `sparse`: patterns of gitignore(5) of what is there; empty is everything.
+    #[serde(default)]
+    pub sparse: Vec<String>,
 }
 
 /// A repository's address, by the transport that it needs.

@@ -155,6 +155,7 @@ fn mirror(place: &Place, project: &Project) -> Tried {
         mirror: place.mirror(&project.name),
         refs: Vec::<AskedRef>::new(),
         resolve: None,
+        depth: project.source.depth,
         timeout: FETCH,
     };
     let fetched = call(place, project, Work::Fetch).make(task, std::io::stderr().as_fd());

@@ -10,11 +10,13 @@
 //!             ├▶ refs        what a remote has (here libgit2 goes first)
 //!             ├▶ mirror      fetch; resolve what a person asked for
 //!             ├▶ history     which commits lie between two
-//!             └▶ tree        exactly one commit into an empty folder
+//!             ├▶ tree        exactly one commit into an empty folder
+//!             └▶ disposable  a .git for steps, never read again
 //! ```
 
 pub mod access;
 pub mod credential;
+pub mod disposable;
 pub mod failure;
 pub mod history;
 pub mod mirror;

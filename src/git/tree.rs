@@ -1,13 +1,16 @@
-//! Exactly one commit, in an empty folder.
+//! Exactly one commit, in an empty folder; and what the folder of an older one has too much.
 
 use super::failure::GitError;
 use super::history::{self, Commit};
 use super::program::Git;
 use super::scratch::ObjectFormat;
+use crate::config::project::Shape;
 use crate::model::{CommitId, FailureKind};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// What a folder was filled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +25,69 @@ pub struct Filled {
 ///
 /// Only the mirror's objects are read. `read-tree` with a fresh index takes attributes from the commit itself, knows
 /// no filter, leaves no `.git`, and refuses names that would leave the folder. `git` must be borrowing.
-pub fn fill(git: &Git<'_>, mirror: &Path, commit: &CommitId, target: &Path) -> Result<Filled, GitError> {
+pub fn fill(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, target: &Path) -> Result<Filled, GitError> {
+    borrow(git, mirror, commit)?;
+    let index = git.scratch().index();
+    let sparse = !shape.sparse.is_empty();
+    if sparse {
+        git.scratch().leave_out(&shape.sparse)?;
+    }
+    let setting = format!("core.sparseCheckout={sparse}");
+    let mut command = git.command(["-c", &setting, "read-tree", "--reset", "-u", commit.as_str()]);
+    command.env("GIT_WORK_TREE", target).env("GIT_INDEX_FILE", &index);
+    git.print_from(command)?;
+    let files = if sparse {
+        let mut command = git.command(["ls-files", "-t", "-z"]);
+        command.env("GIT_INDEX_FILE", &index);
+        let listed = git.listing(command)?;
+        listed.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"H ")).count() as u32
+    } else {
+        entries(&index).map_err(|source| GitError::Io { doing: "read", path: index, source })?
+    };
+    Ok(Filled { files, commit: history::commit(git, commit)? })
+}
+
+/// Lets `git` read the mirror's objects, in which the commit must be.
+pub fn borrow(git: &Git<'_>, mirror: &Path, commit: &CommitId) -> Result<(), GitError> {
     git.scratch().borrow(Some(mirror), ObjectFormat::of(commit.as_str()))?;
     if history::exists(git, commit.as_str())?.as_ref() != Some(commit) {
         let says = format!("commit {commit} is not in the mirror {}", mirror.display());
         return Err(GitError::said(FailureKind::NoSuchCommit, says));
     }
-    let index = git.scratch().index();
-    let mut command = git.command(["read-tree", "--reset", "-u", commit.as_str()]);
-    command.env("GIT_WORK_TREE", target).env("GIT_INDEX_FILE", &index);
-    git.print_from(command)?;
-    let files = entries(&index).map_err(|source| GitError::Io { doing: "read", path: index, source })?;
-    Ok(Filled { files, commit: history::commit(git, commit)? })
+    Ok(())
+}
+
+/// What an older tree has and a newer one has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// A file or link.
+    File(PathBuf),
+    /// A submodule that is gone, or is at another commit now: all of its folder.
+    Module(PathBuf),
+}
+
+/// What is to be removed from a folder with the tree of `old` before it can become that of `new`; none when the old
+/// commit is not known any more.
+pub fn gone(git: &Git<'_>, old: &CommitId, new: &CommitId) -> Result<Option<Vec<Gone>>, GitError> {
+    if history::exists(git, old.as_str())?.is_none() {
+        return Ok(None);
+    }
+    let command = git.command(["diff-tree", "-r", "-z", "--raw", "--no-renames", "--full-index", "--diff-filter=DMT"]);
+    let mut command = command;
+    command.args([old.as_str(), new.as_str(), "--"]);
+    let listed = git.listing(command)?;
+    let mut fields = listed.split(|byte| *byte == 0);
+    let mut gone = Vec::new();
+    // `:100644 000000 OID OID D`, then the path; see git-diff-tree(1), "RAW OUTPUT FORMAT".
+    while let (Some(meta), Some(path)) = (fields.next().filter(|meta| !meta.is_empty()), fields.next()) {
+        let path = PathBuf::from(OsStr::from_bytes(path));
+        if meta.starts_with(b":160000 ") {
+            gone.push(Gone::Module(path));
+        } else if meta.ends_with(b" D") {
+            gone.push(Gone::File(path));
+        }
+    }
+    Ok(Some(gone))
 }
 
 /// The number of entries of an index: its third word, by gitformat-index(5).

@@ -165,6 +165,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
             mirror: place.mirror(name),
             refs: asked.collect(),
             resolve: None,
+            depth: project.source.depth,
             timeout: FETCH,
         };
         Some(call(Work::Fetch).make::<FetchTask>(task, messages.as_fd())?)

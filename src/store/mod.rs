@@ -11,6 +11,7 @@ mod overview;
 mod request;
 mod row;
 mod source;
+mod workspace;
 
 use crate::model::Place;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};

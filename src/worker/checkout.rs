@@ -1,9 +1,10 @@
 //! Filling a workspace with exactly one commit.
 
 use super::folder::{Folder, FolderError, Kind};
-use super::protocol::{CheckoutAnswer, CheckoutTask, Failure};
+use super::incremental::{self, Updated};
+use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, Keep};
 use super::sweep;
-use crate::git::{Git, Scratch, tree};
+use crate::git::{Git, Scratch, disposable, tree};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::time::Instant;
@@ -17,19 +18,38 @@ const KEPT: [&str; 2] = ["home", "cache"];
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::open(&task.folder)?;
-    for name in KEPT {
-        real_folder(&folder, OsStr::new(name))?;
+    for name in KEPT.map(OsStr::new) {
+        match task.keep {
+            Keep::Nothing => drop(fresh(&folder, name)?),
+            Keep::Homes | Keep::Untracked { .. } => drop(real_folder(&folder, name)?),
+        }
     }
     fresh(&folder, OsStr::new(TMP))?;
-    let workspace = fresh(&folder, OsStr::new(WORKSPACE))?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
-    let filled = tree::fill(&git, &task.mirror, &task.commit, workspace.path())?;
+    let filled = match &task.keep {
+        Keep::Homes | Keep::Nothing => fill(task, &git, &folder)?,
+        Keep::Untracked { previous } => {
+            match incremental::update(&folder, OsStr::new(WORKSPACE), &git, task, previous)? {
+                Updated::Done(filled) => filled,
+                Updated::TooOld => fill(task, &git, &folder)?,
+            }
+        }
+    };
+    if let Some(wanted) = &task.git_dir {
+        let workspace = task.folder.join(WORKSPACE);
+        disposable::make(&git, &task.mirror, &task.commit, wanted.branch.as_ref(), wanted.depth, &workspace)?;
+    }
     Ok(CheckoutAnswer { files: filled.files, commit: filled.commit })
 }
 
+fn fill(task: &CheckoutTask, git: &Git<'_>, folder: &Folder) -> Result<tree::Filled, Failure> {
+    let workspace = fresh(folder, OsStr::new(WORKSPACE))?;
+    Ok(tree::fill(git, &task.mirror, &task.commit, &task.shape, workspace.path())?)
+}
+
 /// A folder that is no link, made if need be.
-fn real_folder(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
+pub(super) fn real_folder(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
     match folder.kind(name)? {
         Some(Kind::Link | Kind::Other) => folder.unlink(name)?,
         Some(Kind::Folder) | None => {}
@@ -39,7 +59,7 @@ fn real_folder(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
 
 /// An empty folder; where that is possible a new one, since a step can give the old one a mode and an ACL that the
 /// files in it inherit.
-fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
+pub(super) fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError> {
     let emptied = real_folder(folder, name)?;
     sweep::empty(&emptied)?;
     match folder.rmdir(name) {

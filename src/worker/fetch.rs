@@ -31,7 +31,7 @@ pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, 
     let access = access(&task.remote)?;
     let scratch = Scratch::new(Some(&access))?;
     let git = Git::borrowing(&scratch, Some(&access), deadline);
-    let mirror = Mirror::open(&git, &access, &task.mirror)?;
+    let mirror = Mirror::open(&git, &access, &task.mirror, task.depth)?;
     let here = task.resolve.as_ref().map(|asked| mirror.has(asked)).transpose()?.unwrap_or(false);
     if !(here && task.refs.is_empty()) {
         mirror.fetch()?;
@@ -57,5 +57,5 @@ pub(super) fn tidy(task: &TidyTask, deadline: Instant) -> Result<(), Failure> {
     let access = Access::new(task.remote.url.clone(), None, None)?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
-    Ok(Mirror::open(&git, &access, &task.mirror)?.tidy()?)
+    Ok(Mirror::open(&git, &access, &task.mirror, None)?.tidy()?)
 }

@@ -13,6 +13,7 @@ mod checkout;
 mod fetch;
 mod folder;
 mod health;
+mod incremental;
 mod mail;
 pub mod protocol;
 mod release;

@@ -11,6 +11,7 @@ mod harness_works;
 mod installation;
 mod polling;
 mod remotes;
+mod source;
 mod stopping;
 mod story;
 mod survival;

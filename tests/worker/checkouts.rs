@@ -5,21 +5,35 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use unitci::config::project::Shape;
 use unitci::model::CommitId;
-use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind};
+use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
 
-fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
+/// A checkout as most projects have it.
+pub(super) fn plain(repo: &Repo, commit: &CommitId) -> CheckoutTask {
     let folder = repo.place.path().join("cache");
     fs::create_dir_all(&folder).unwrap();
-    ask(CheckoutTask { mirror: repo.mirror(), commit: commit.clone(), folder, timeout: LONG })
+    CheckoutTask {
+        mirror: repo.mirror(),
+        commit: commit.clone(),
+        folder,
+        keep: Keep::Homes,
+        shape: Shape::default(),
+        git_dir: None,
+        timeout: LONG,
+    }
 }
 
-fn workspace(repo: &Repo) -> PathBuf {
+fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
+    ask(plain(repo, commit))
+}
+
+pub(super) fn workspace(repo: &Repo) -> PathBuf {
     repo.place.path().join("cache/workspace")
 }
 
 /// What the repository says a commit is: path → mode and blob.
-fn truth(repo: &Repo, commit: &CommitId) -> BTreeMap<String, (String, String)> {
+pub(super) fn truth(repo: &Repo, commit: &CommitId) -> BTreeMap<String, (String, String)> {
     let listed = repo.git(&["ls-tree", "-r", "-z", commit.as_str()]);
     let parse = |entry: &str| {
         let (meta, path) = entry.split_once('\t')?;
@@ -31,7 +45,7 @@ fn truth(repo: &Repo, commit: &CommitId) -> BTreeMap<String, (String, String)> {
 }
 
 /// What is in a folder, in the same terms.
-fn found(repo: &Repo, folder: &Path) -> BTreeMap<String, (String, String)> {
+pub(super) fn found(repo: &Repo, folder: &Path) -> BTreeMap<String, (String, String)> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(here) = folders.pop() {
@@ -58,7 +72,7 @@ fn found(repo: &Repo, folder: &Path) -> BTreeMap<String, (String, String)> {
 }
 
 /// A commit with everything that a checkout can get wrong.
-fn rich(repo: &Repo) -> CommitId {
+pub(super) fn rich(repo: &Repo) -> CommitId {
     repo.commit("attributes", &[(".gitattributes", "*.bin -text filter=evil\n*.txt filter=evil\n*.id ident\n")]);
     symlink("README", repo.path().join("link")).unwrap();
     symlink("/etc", repo.path().join("away")).unwrap();

@@ -3,6 +3,7 @@
 
 mod checkouts;
 mod mirrors;
+mod modes;
 mod outside;
 mod redirects;
 mod releases;
@@ -101,7 +102,14 @@ impl Repo {
     }
 
     fn fetch_task(&self) -> FetchTask {
-        FetchTask { remote: self.remote(), mirror: self.mirror(), refs: vec![], resolve: None, timeout: LONG }
+        FetchTask {
+            remote: self.remote(),
+            mirror: self.mirror(),
+            refs: vec![],
+            resolve: None,
+            depth: None,
+            timeout: LONG,
+        }
     }
 
     /// Brings the mirror up to date.

@@ -41,8 +41,14 @@ fn the_token_opens_its_own_server() {
     let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG }).unwrap();
     assert_eq!(refs.refs, [(branch("main"), repo.head())]);
     let resolve = Some(Resolve::Head);
-    let fetched =
-        ask(FetchTask { remote: remote.clone(), mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG });
+    let fetched = ask(FetchTask {
+        remote: remote.clone(),
+        mirror: repo.mirror(),
+        refs: vec![],
+        resolve,
+        depth: None,
+        timeout: LONG,
+    });
     assert_eq!(fetched.unwrap().resolved.unwrap().commit.id, repo.head());
     fs::write(token(&repo), "bot:wrong").unwrap();
     let wrong = repo.place.path().join("wrong");
@@ -87,7 +93,8 @@ fn a_redirect_takes_no_token_along() {
         let remote = remote(server.url("/repo/.git"), &repo);
         let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG });
         let resolve = Some(Resolve::Head);
-        let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG });
+        let fetched =
+            ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, depth: None, timeout: LONG });
         assert_eq!(other.authorizations(), [""; 0], "{host}, {asks:?}");
         // git itself does not take a redirect that comes only after the credential.
         let works = asks == Asks::Neither;

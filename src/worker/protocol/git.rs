@@ -1,9 +1,10 @@
 //! Tasks around git: refs, fetch, checkout.
 
-use crate::config::project::Url;
+use crate::config::project::{Shape, Url};
 use crate::git::{Commit, History, Resolve, Resolved};
 use crate::model::{CommitId, RefName};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub struct FetchTask {
     pub refs: Vec<AskedRef>,
     /// What a person asked for.
     pub resolve: Option<Resolve>,
+    /// How many commits of each branch; none is all.
+    #[serde(default)]
+    pub depth: Option<NonZeroU32>,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -94,8 +98,39 @@ pub struct CheckoutTask {
     pub commit: CommitId,
     /// The project's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
+    /// What of an earlier build stays.
+    pub keep: Keep,
+    /// What of the commit is wanted.
+    pub shape: Shape,
+    /// A `.git` for the steps.
+    pub git_dir: Option<GitDir>,
     /// For how long at most.
     pub timeout: Duration,
+}
+
+/// What a workspace keeps of an earlier build; in all of them the tracked files are exactly the commit's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "keep")]
+pub enum Keep {
+    /// Nothing but `home` and `cache`.
+    Homes,
+    /// Nothing; `home` and `cache` are emptied, too.
+    Nothing,
+    /// What none of these commits has: the workspace was filled with the newest, or with parts of several if that was
+    /// broken off. None of them known: nothing.
+    Untracked {
+        /// The core's word, since no step can write it.
+        previous: Vec<CommitId>,
+    },
+}
+
+/// What the steps' own `.git` has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitDir {
+    /// The branch that HEAD is; none is detached.
+    pub branch: Option<RefName>,
+    /// How many commits; none is all that the mirror has.
+    pub depth: Option<NonZeroU32>,
 }
 
 /// What a workspace was filled with.
