@@ -4,9 +4,9 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
-use super::spec::StepSpec;
+use super::spec;
 use crate::attend::Bell;
-use crate::config::project::OnFailure;
+use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
@@ -15,6 +15,7 @@ use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
 use crate::systemd::{Bus, BusError, JobKind, Notifier, NotifyError, PassedFds, SystemState};
 use jiff::Timestamp;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -162,10 +163,10 @@ fn take(
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
     let checkout = NewStep { name: checkout_name(), spec: None };
     let mut steps = vec![checkout];
-    for step in &project.steps {
-        let spec = serde_json::to_string(&StepSpec::of(step, project.build.timeout));
-        let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
-        steps.push(NewStep { name: step.name.clone(), spec: Some(spec) });
+    match project.pipeline {
+        StepsFrom::Project => steps.extend(spec::rows(&project.steps, 1, project.build.timeout)?),
+        // The checkout tells.
+        StepsFrom::Repository => {}
     }
     let now = Timestamp::now();
     let (taken, takeovers) = store.write_patiently(|tx| {
@@ -224,7 +225,8 @@ impl Supervisor<'_> {
             Err(error) => return self.broken(&error),
         }
         let mut progress = Progress::START;
-        for step in self.store.read().steps(&self.id)? {
+        let mut rows = VecDeque::from(self.store.read().steps(&self.id)?);
+        while let Some(step) = rows.pop_front() {
             // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
             if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
                 self.stopping = true;
@@ -233,6 +235,10 @@ impl Supervisor<'_> {
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
+            }
+            if step.index == StepIndex::CHECKOUT && rows.is_empty() {
+                // It may have told which steps there are.
+                rows.extend(self.store.read().steps(&self.id)?.into_iter().skip(1));
             }
         }
         self.end(progress)

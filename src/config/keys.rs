@@ -83,12 +83,21 @@ static MAIL: &[Key] = &[
 pub static PROJECT: &[Key] = &[
     key("template", TEXT, Absent("none"), "the [template.NAME] of ci.toml that this builds on"),
     key("description", TEXT, Absent("none"), "one line for page and list"),
+    key(
+        "pipeline",
+        Value("project or repository"),
+        Text("project"),
+        "where the steps stand: in this file, or in .ci.toml of the commit",
+    ),
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
     key("step", Tables(STEP), Empty, "what a build runs, in order"),
     key("deploy", Table(DEPLOY), Absent("not deployed"), "where a green build goes"),
     key("notify", Table(NOTIFY), Empty, "whom to tell"),
 ];
+
+/// The keys of `.ci.toml` in a repository; of those of a step, [`super::pipeline::STEP`] says which.
+pub static PIPELINE: &[Key] = &[key("step", Tables(STEP), Required, "what a build runs, in order")];
 
 static SOURCE: &[Key] = &[
     key("url", TEXT, Required, "the repository: https://, ssh://, user@host:path, file:// or an absolute path"),

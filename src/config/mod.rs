@@ -17,6 +17,7 @@ mod layers;
 mod load;
 mod name;
 mod path;
+pub mod pipeline;
 mod planned;
 mod problem;
 pub mod project;
@@ -30,6 +31,7 @@ mod value;
 
 pub use explain::{Entry, From, explain};
 pub use load::{Config, LoadError, load_project, load_site};
+pub use pipeline::Pipeline;
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
 pub use site::Site;

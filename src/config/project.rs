@@ -14,16 +14,27 @@ pub struct Project {
     pub name: ProjectName,
     /// `description`: one line for page and list.
     pub description: Option<String>,
+    /// `pipeline`
+    pub pipeline: StepsFrom,
     /// `[source]`
     pub source: Source,
     /// `[build]`
     pub build: Build,
-    /// `[[step]]`, in order; a project without steps only checks out (and deploys).
+    /// `[[step]]`, in order; a project without steps only checks out (and deploys). Empty where the commit says them.
     pub steps: Vec<Step>,
     /// `[deploy]`
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+}
+
+/// Who says what a build runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepsFrom {
+    /// The project's file.
+    Project,
+    /// `.ci.toml` in the commit: see [`super::pipeline`].
+    Repository,
 }
 
 /// Where the code comes from, and when to look.

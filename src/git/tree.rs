@@ -1,4 +1,4 @@
-//! Exactly one commit, in an empty folder; and what the folder of an older one has too much.
+//! Exactly one commit, in an empty folder; one file of it; and what the folder of an older one has too much.
 
 use super::failure::GitError;
 use super::history::{self, Commit};
@@ -7,7 +7,7 @@ use super::scratch::ObjectFormat;
 use crate::config::project::Shape;
 use crate::model::{CommitId, FailureKind};
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,38 @@ pub fn borrow(git: &Git<'_>, mirror: &Path, commit: &CommitId) -> Result<(), Git
     Ok(())
 }
 
+/// What a path of a commit is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum File {
+    /// Nothing.
+    Absent,
+    /// A file with these bytes.
+    Content(Vec<u8>),
+    /// Something else than a file (its size is 0), or one that is too long.
+    Unfit {
+        /// In bytes.
+        size: u64,
+    },
+}
+
+/// Reads a file of a commit that `git` borrows; at most `max` bytes of it.
+pub fn file(git: &Git<'_>, commit: &CommitId, path: &str, max: u64) -> Result<File, GitError> {
+    let listed = git.print(["ls-tree", "-z", "--long", "--full-tree", commit.as_str(), "--", path])?;
+    // `MODE blob OID SIZE<tab>PATH`; see git-ls-tree(1), "OUTPUT FORMAT".
+    let mut words = listed.split('\t').next().unwrap_or_default().split_whitespace();
+    let (Some(mode), Some(_), Some(object), Some(size)) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Ok(File::Absent);
+    };
+    match size.parse::<u64>() {
+        Ok(size) if mode.starts_with("100") && size <= max => {
+            Ok(File::Content(git.listing(git.command(["cat-file", "blob", object]))?))
+        }
+        Ok(size) if mode.starts_with("100") => Ok(File::Unfit { size }),
+        Ok(_) | Err(_) => Ok(File::Unfit { size: 0 }),
+    }
+}
+
 /// What an older tree has and a newer one has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gone {
@@ -93,7 +125,7 @@ pub fn gone(git: &Git<'_>, old: &CommitId, new: &CommitId) -> Result<Option<Vec<
 /// The number of entries of an index: its third word, by gitformat-index(5).
 fn entries(index: &Path) -> io::Result<u32> {
     let mut header = [0; 12];
-    File::open(index)?.read_exact(&mut header)?;
+    fs::File::open(index)?.read_exact(&mut header)?;
     let [_, _, _, _, _, _, _, _, count @ ..] = header;
     Ok(u32::from_be_bytes(count))
 }

@@ -4,14 +4,24 @@ use super::carry::Refusal;
 use super::sandbox::{identity, kernel_walls, nothing_of_ours, step_user, text, walls};
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
+use crate::config::project::StepsFrom;
 use crate::model::{Place, unit};
 use crate::order::{Shutdown, StepOrder};
 use crate::systemd::{KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// What every step and deploy command finds; documented in ci-build(1).
 pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What a step has; one that its commit says has no more than the administrator gives the build.
+fn time(project: &Project, order: &StepOrder) -> Duration {
+    match project.pipeline {
+        StepsFrom::Project => order.timeout,
+        StepsFrom::Repository => order.timeout.min(project.build.timeout),
+    }
+}
 
 pub(super) fn describe(
     place: &Place,
@@ -36,7 +46,7 @@ pub(super) fn describe(
         Property::exec_start(&program.path, &program.arguments),
         // How it ended must be there for a supervisor that was not when it ended.
         Property::remain_after_exit(true),
-        Property::runtime_max(order.timeout),
+        Property::runtime_max(time(project, order)),
         Property::timeout_stop(project.build.stop_grace),
         Property::kill_mode(KillMode::ControlGroup),
         Property::send_sigkill(true),

@@ -2,6 +2,7 @@
 
 use super::folder::{Folder, FolderError, Kind};
 use super::incremental::{self, Updated};
+use super::pipeline;
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, Keep};
 use super::sweep;
 use crate::git::{Git, Scratch, disposable, tree};
@@ -27,6 +28,11 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     fresh(&folder, OsStr::new(TMP))?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
+    // A commit whose steps nobody can tell costs no more than this.
+    let pipeline = match &task.pipeline {
+        Some(project) => Some(pipeline::of_commit(&git, task, project)?),
+        None => None,
+    };
     let filled = match &task.keep {
         Keep::Homes | Keep::Nothing => fill(task, &git, &folder)?,
         Keep::Untracked { previous } => {
@@ -40,7 +46,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
         let workspace = task.folder.join(WORKSPACE);
         disposable::make(&git, &task.mirror, &task.commit, wanted.branch.as_ref(), wanted.depth, &workspace)?;
     }
-    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit })
+    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, pipeline })
 }
 
 fn fill(task: &CheckoutTask, git: &Git<'_>, folder: &Folder) -> Result<tree::Filled, Failure> {

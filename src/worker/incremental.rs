@@ -118,12 +118,11 @@ fn lay_over(from: &Folder, into: &Folder) -> Result<(), FolderError> {
                 sub.set_mode(FOLDER)?;
                 lay_over(&from.sub(&name)?, &sub)?;
             }
-            Some(kind @ (Kind::Link | Kind::Other)) => {
-                if !is_same(from, into, &name, kind)? {
-                    sweep::remove(into, &name)?;
-                    from.rename(&name, into, &name)?;
-                }
+            Some(kind @ (Kind::Link | Kind::Other)) if !is_same(from, into, &name, kind)? => {
+                sweep::remove(into, &name)?;
+                from.rename(&name, into, &name)?;
             }
+            Some(Kind::Link | Kind::Other) => {}
         }
     }
     Ok(())

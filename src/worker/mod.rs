@@ -15,6 +15,7 @@ mod folder;
 mod health;
 mod incremental;
 mod mail;
+mod pipeline;
 pub mod protocol;
 mod release;
 mod release_make;

@@ -9,6 +9,7 @@ mod builds;
 mod deploy;
 mod harness_works;
 mod installation;
+mod pipeline;
 mod polling;
 mod remotes;
 mod source;

@@ -20,6 +20,7 @@ pub(super) fn plain(repo: &Repo, commit: &CommitId) -> CheckoutTask {
         keep: Keep::Homes,
         shape: Shape::default(),
         git_dir: None,
+        pipeline: None,
         timeout: LONG,
     }
 }

@@ -1,8 +1,9 @@
 //! Tasks around git: refs, fetch, checkout.
 
+use crate::config::Pipeline;
 use crate::config::project::{Shape, Url};
 use crate::git::{Commit, History, Resolve, Resolved};
-use crate::model::{CommitId, RefName};
+use crate::model::{CommitId, ProjectName, RefName};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -104,6 +105,8 @@ pub struct CheckoutTask {
     pub shape: Shape,
     /// A `.git` for the steps.
     pub git_dir: Option<GitDir>,
+    /// Whose steps the commit's `.ci.toml` is to say, if it is.
+    pub pipeline: Option<ProjectName>,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -134,10 +137,12 @@ pub struct GitDir {
 }
 
 /// What a workspace was filled with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckoutAnswer {
     /// Files and symbolic links.
     pub files: u32,
     /// Whose tree it is.
     pub commit: Commit,
+    /// What its `.ci.toml` says, if that was asked.
+    pub pipeline: Option<Pipeline>,
 }
