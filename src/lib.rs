@@ -13,7 +13,7 @@
 //! | --- | --- | --- |
 //! | command lines | `cli` | model |
 //! | verbs | `requests` `poll` `build` `deploy` `notify` `clean` `launch` `status` `configure` `doctor` `person` `worker` | all below |
-//! | shared by verbs | `attend` `tell` `view` `page` | all below |
+//! | shared by verbs | `attend` `start` `tell` `view` `page` | all below |
 //! | decisions | `plan` | model, config |
 //! | seams | `git` `systemd` `store` `intake` `order` `output` `journal` `http` | model, config; never each other |
 //! | words | `config` | model |
@@ -45,6 +45,7 @@ pub mod person;
 pub mod plan;
 pub mod poll;
 pub mod requests;
+pub mod start;
 pub mod status;
 pub mod store;
 pub mod systemd;

@@ -9,12 +9,17 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
+use unitci::model::Secret;
 use unitci::output::{Ended, Interest, JournalBatch, Limits, LogReader, Masker, Opened, Recorder, Stop, step_pipe};
 
 const STEM: &str = "UNITCI_TEST_STEM";
 const RECORDER: [&str; 4] = ["--exact", "recorder", "--nocapture", "--test-threads=1"];
 const SECRET: &str = "correct horse battery staple";
 const LIMITS: Limits = Limits { log_max: 1 << 30, journal_head: 2000, journal_tail: 500 };
+
+fn masker() -> Masker {
+    Masker::new(&[Secret { name: "phrase".parse().unwrap(), bytes: SECRET.into() }]).unwrap()
+}
 
 /// The recorder's process. Does nothing in an ordinary test run.
 #[test]
@@ -31,7 +36,7 @@ fn recorder() {
     let pipe = std::io::stdin();
     let (call, _caller) = std::io::pipe().unwrap();
     let interest = Interest { call: call.as_fd(), silence: None, until: None };
-    let ended: Ended = match Recorder::open(stem, Masker::new(&[SECRET.into()]).unwrap(), LIMITS).unwrap() {
+    let ended: Ended = match Recorder::open(stem, masker(), LIMITS).unwrap() {
         Opened::Ended(ended) => ended,
         Opened::Recording(mut recorder) => {
             assert_eq!(recorder.run(pipe.as_fd(), &interest, &mut sink).unwrap(), Stop::Closed);

@@ -1,11 +1,12 @@
 //! The dispatcher, `ci-build.service`: repair what is under way without a supervisor, then start what may start.
 
 use super::finish::{self, End};
-use crate::config::{Site, load_project, load_site};
+use crate::config::{Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, BuildId, NewRequest, Origin, Place, ProjectName, Target, Verdict, unit};
+use crate::model::{Build, BuildId, NewRequest, Origin, Place, Target, Verdict, unit};
 use crate::order::{Order, OrderError, Orders};
-use crate::plan::dispatch::{Care, Supervisor, care, may_start};
+use crate::plan::dispatch::{Care, Supervisor, care};
+use crate::start::{StartError, start_what_may};
 use crate::store::{Store, StoreError};
 use crate::systemd::{ActiveState, Bus, BusError};
 use crate::wake::Wake;
@@ -24,10 +25,13 @@ pub enum DispatchError {
     /// `ci-launch` cannot be reached.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// A file of ours.
+    /// What waits cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The wake.
     #[error("{path}: {source}")]
-    Io {
-        /// Which.
+    Wake {
+        /// Where wakes are.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -36,7 +40,7 @@ pub enum DispatchError {
 
 /// One run over the whole queue.
 pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
-    Wake::Build.take(place).map_err(|source| DispatchError::Io { path: place.wakes(), source })?;
+    Wake::Build.take(place).map_err(|source| DispatchError::Wake { path: place.wakes(), source })?;
     let mut store = Store::open(place)?;
     let mut orders = Orders::to(place);
     let unfinished = store.read().unfinished_builds()?;
@@ -57,7 +61,7 @@ pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
             }
         }
     }
-    start_waiting(place, &mut store, &mut orders)?;
+    start_what_may(place, &mut store, &mut orders)?;
     trouble.map_or(Ok(()), Err)
 }
 
@@ -155,48 +159,4 @@ fn queue_again(store: &mut Store, build: &Build) -> Result<(), StoreError> {
     };
     store.write(|tx| tx.queue(ask, Timestamp::now()))?;
     Ok(())
-}
-
-fn start_waiting(place: &Place, store: &mut Store, orders: &mut Orders) -> Result<(), DispatchError> {
-    let waiting = store.read().waiting()?;
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let max_builds = load_site(place).map_or(1, |site| site.max_builds);
-    let now = Timestamp::now();
-    let mut started = Vec::new();
-    let floors = floors(place, &waiting.iter().map(|r| r.ask.project.clone()).collect::<Vec<_>>())?;
-    store.write(|tx| {
-        let waiting = tx.read().waiting()?;
-        for id in may_start(&waiting, &tx.read().unfinished_builds()?, max_builds, now) {
-            let Some(request) = waiting.iter().find(|request| request.id == id) else { continue };
-            let floor = floors.iter().find(|(p, _)| *p == request.ask.project).map_or(0, |(_, floor)| *floor);
-            started.push(tx.start_build(request, floor, now)?);
-        }
-        Ok::<_, StoreError>(())
-    })?;
-    for build in started {
-        orders.give(&Order::Supervise { build }, &[])?;
-    }
-    Ok(())
-}
-
-/// The highest build number that a project's folder knows: above what a restored store may have forgotten.
-fn floors(place: &Place, projects: &[ProjectName]) -> Result<Vec<(ProjectName, u32)>, DispatchError> {
-    let mut floors = Vec::new();
-    for project in projects {
-        let folder = place.builds().join(project.as_str());
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(DispatchError::Io { path: folder, source }),
-        };
-        let mut highest = 0;
-        for entry in entries {
-            let entry = entry.map_err(|source| DispatchError::Io { path: folder.clone(), source })?;
-            highest = entry.file_name().to_str().and_then(|n| n.parse().ok()).unwrap_or(0).max(highest);
-        }
-        floors.push((project.clone(), highest));
-    }
-    Ok(floors)
 }

@@ -4,7 +4,7 @@ use super::supervise::{SuperviseError, Supervisor};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::LogSize;
 use crate::model::{BuildId, StepIndex, StepName};
-use crate::output::{Finished, JournalBatch, Limits, Masker, Opened, Recorder};
+use crate::output::{Finished, JournalBatch, Limits, Opened, Recorder};
 use std::time::Duration;
 
 /// How long to wait for room on a full disk before it is tried again.
@@ -32,7 +32,8 @@ impl Supervisor<'_> {
 
     pub(super) fn open_log(&self, index: StepIndex) -> Result<Opened, SuperviseError> {
         let stem = self.place.step_log(&self.id, index);
-        Recorder::open(&stem, Masker::none(), self.limits()).map_err(|source| SuperviseError::Io { path: stem, source })
+        Recorder::open(&stem, self.secrets.masker(), self.limits())
+            .map_err(|source| SuperviseError::Io { path: stem, source })
     }
 
     /// Packs a log and writes its size down. On a full disk it waits for room: nothing is lost by that.

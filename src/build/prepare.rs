@@ -2,17 +2,16 @@
 
 use super::filling;
 use super::log::to_journal;
-use super::spec;
+use super::needs::Base;
+use super::pipeline::PipelineError;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
-use crate::config::project::{Step, StepsFrom};
-use crate::config::{ConfigErrors, Pipeline};
+use crate::config::project::StepsFrom;
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
-use crate::store::NewStep;
 use crate::worker::call::{self, Begun, Call, CallError};
 use crate::worker::protocol::{
     AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, GitDir, Resolve, Task,
@@ -31,20 +30,12 @@ const FETCH: Duration = Duration::from_secs(900);
 enum Trouble {
     /// A worker could not do it.
     Call(CallError),
-    /// It answered with steps that are none.
-    Pipeline(ConfigErrors),
+    /// The commit says steps that cannot be run.
+    Steps(PipelineError),
     /// Somebody stopped the build.
     Stopped,
     /// The supervisor is to leave.
     Leave,
-}
-
-/// A workspace that is filled.
-struct Filled {
-    /// With what, for people.
-    told: String,
-    /// What is to be run in it.
-    steps: Vec<NewStep>,
 }
 
 /// A worker that is being started, and what it says.
@@ -65,14 +56,14 @@ impl Supervisor<'_> {
         let (verdict, outcome) = match &mut log {
             // Its log was packed and the verdict not written: nothing tells how it went, so it is done again, in silence.
             Opened::Ended(_) => match self.fill(step, None)? {
-                Ok(filled) => self.accept(filled)?,
+                Ok(told) => (Verdict::Success, told),
                 Err(trouble) => match self.judge_trouble(&trouble) {
                     Some(judged) => judged,
                     None => return Ok(None),
                 },
             },
             Opened::Recording(recorder) => match self.fill(step, Some(recorder))? {
-                Ok(filled) => self.accept(filled)?,
+                Ok(told) => (Verdict::Success, told),
                 Err(trouble) => match self.judge_trouble(&trouble) {
                     Some(judged) => judged,
                     None => return Ok(None),
@@ -84,25 +75,12 @@ impl Supervisor<'_> {
         Ok(Some(verdict))
     }
 
-    /// Writes down the steps that the commit says, before the checkout is written down as done: a supervisor that dies in
-    /// between checks the same commit out again, and adds nothing.
-    fn accept(&mut self, filled: Filled) -> Result<(Verdict, String), SuperviseError> {
-        if !filled.steps.is_empty() && self.store.read().steps(&self.id)?.len() == 1 {
-            let id = self.id.clone();
-            self.store.write_patiently(|tx| tx.add_steps(&id, &filled.steps))?;
-        }
-        Ok((Verdict::Success, filled.told))
-    }
-
     fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
         match trouble {
             Trouble::Call(CallError::Failed(failure)) if failure.kind == FailureKind::Commit => {
                 Some((Verdict::Failure, failure.message.to_string()))
             }
-            Trouble::Pipeline(errors) => {
-                let first = errors.problems().first().map_or_else(String::new, ToString::to_string);
-                Some((Verdict::Exception, format!("what the checkout told of the steps cannot be: {first}")))
-            }
+            Trouble::Steps(error) => Some((error.verdict(), error.to_string())),
             Trouble::Leave => None,
             Trouble::Stopped => Some((Verdict::Cancelled, "stopped".to_owned())),
             Trouble::Call(error) => Some((Verdict::Exception, error.to_string())),
@@ -113,14 +91,18 @@ impl Supervisor<'_> {
         &mut self,
         step: &StepRow,
         mut recorder: Option<&mut Recorder>,
-    ) -> Result<Result<Filled, Trouble>, SuperviseError> {
+    ) -> Result<Result<String, Trouble>, SuperviseError> {
         let build = self.build()?;
         // A polled commit is in the mirror since the poll.
         let mut commit = build.commit.clone();
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
-            early = Some(self.begin(Work::Checkout, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
+            early =
+                Some(self.begin(
+                    Work::Checkout { trust: self.room.trust },
+                    FETCH.max(self.project.source.timeout) + CHECKOUT,
+                )?);
             commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -148,10 +130,11 @@ impl Supervisor<'_> {
         commit: &CommitId,
         early: Option<Early>,
         recorder: Option<&mut Recorder>,
-    ) -> Result<Result<Filled, Trouble>, SuperviseError> {
+    ) -> Result<Result<String, Trouble>, SuperviseError> {
         let build = self.build()?;
+        let base = self.base(&build)?;
         let source = &self.project.source;
-        let folder = self.place.cache(&self.id.project);
+        let folder = self.room.folder(self.place);
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
@@ -166,14 +149,19 @@ impl Supervisor<'_> {
                 StepsFrom::Project => None,
                 StepsFrom::Repository => Some(self.id.project.clone()),
             },
+            since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };
         let keep = task.keep.clone();
-        let done = match self.call(step, Work::Checkout, early, task, recorder)? {
+        let done = match self.call(step, Work::Checkout { trust: self.room.trust }, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
         filling::end(&mut self.store, &folder, &keep, commit)?;
+        if let Err(error) = self.add_steps(&build, done.pipeline.as_ref())? {
+            return Ok(Err(Trouble::Steps(error)));
+        }
+        self.keep_unneeded(&Base::changed(base, done.changed))?;
         let subject = self.subject().step(&step.name).commit(commit);
         let (author, what) = (&done.commit.author, &done.commit.subject);
         let text = format!("{} at {} by {author}: {what}", self.id.project, commit.short());
@@ -183,16 +171,7 @@ impl Supervisor<'_> {
             let (id, changes) = (self.id.clone(), [Change::from(&done.commit)]);
             self.store.write_patiently(|tx| tx.pin(&id, None, commit, &changes))?;
         }
-        let limit = self.project.build.timeout;
-        let steps = match (self.project.pipeline, done.pipeline.as_ref().map(Pipeline::steps)) {
-            // They are written down already, unless the file came to say so only after the build began.
-            (StepsFrom::Project, _) => self.project.steps.clone(),
-            (StepsFrom::Repository, Some(Ok(steps))) => steps.into_iter().map(|step| within(step, limit)).collect(),
-            (StepsFrom::Repository, Some(Err(errors))) => return Ok(Err(Trouble::Pipeline(errors))),
-            (StepsFrom::Repository, None) => return Ok(Err(Trouble::Call(CallError::Nothing))),
-        };
-        let steps = spec::rows(&steps, 1, limit)?;
-        Ok(Ok(Filled { told: format!("{} files at {}", done.files, commit.short()), steps }))
+        Ok(Ok(format!("{} files at {}", done.files, commit.short())))
     }
 
     /// Brings the mirror up to date and pins the commit that was asked for.
@@ -322,11 +301,6 @@ impl Supervisor<'_> {
             None => Ok(Err(Trouble::Call(CallError::Nothing))),
         }
     }
-}
-
-/// A step of a repository has no more time than its build.
-fn within(step: Step, limit: Duration) -> Step {
-    Step { timeout: step.timeout.map(|timeout| timeout.min(limit)), ..step }
 }
 
 /// Takes the worker's messages in until `done` says so; it is asked whenever the bell rings.

@@ -1,8 +1,11 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
+use super::secrets;
 use super::supervise::SuperviseError;
-use crate::config::project::{OnFailure, Run, Step, When};
-use crate::model::StepIndex;
+use crate::config::Project;
+use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::model::{SecretName, StepIndex, Trust};
+use crate::plan::result::Decode;
 use crate::store::NewStep;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,32 +19,50 @@ pub(super) struct StepSpec {
     pub(super) timeout: Duration,
     pub(super) silence: Option<Duration>,
     pub(super) on_failure: OnFailure,
+    #[serde(default)]
+    pub(super) decode: Decode,
     pub(super) when: When,
+    #[serde(default)]
+    pub(super) only: Only,
+    /// At most; ci-launch looks at its own copy of the configuration. None in rows of before there was a choice.
+    #[serde(default)]
+    pub(super) network: Option<Network>,
+    /// In bytes, at most, likewise.
+    #[serde(default)]
+    pub(super) memory: Option<u64>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
 }
 
-/// The rows of these steps, which are the first of a build but for `before`; `build` is the build's own time limit.
-pub(super) fn rows(steps: &[Step], before: u16, build: Duration) -> Result<Vec<NewStep>, SuperviseError> {
+/// The rows of these steps, which follow the checkout.
+pub(super) fn rows(project: &Project, steps: &[Step], trust: Trust) -> Result<Vec<NewStep>, SuperviseError> {
     let row = |(index, step): (u16, &Step)| {
-        let spec = serde_json::to_string(&StepSpec::of(step, build));
+        let secrets = secrets::given(project, step, trust);
+        let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|error| SuperviseError::Spec(StepIndex(index), error))?;
-        Ok(NewStep { name: step.name.clone(), spec: Some(spec) })
+        Ok(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) })
     };
-    (before..).zip(steps).map(row).collect()
+    (1..).zip(steps).map(row).collect()
 }
 
 impl StepSpec {
-    /// From the configuration of the moment; `build` is the build's own time limit.
-    pub(super) fn of(step: &Step, build: Duration) -> StepSpec {
+    /// From the configuration of the moment.
+    pub(super) fn of(step: &Step, build: &Build) -> StepSpec {
         StepSpec {
             run: step.run.clone(),
-            timeout: step.timeout.unwrap_or(build),
+            timeout: step.timeout.unwrap_or(build.timeout),
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
             on_failure: step.on_failure,
+            decode: step.decode.clone(),
             when: step.when,
+            only: step.only.clone(),
+            network: Some(step.network.unwrap_or(build.network)),
+            memory: step.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
+            secrets: Vec::new(),
         }
     }
 }

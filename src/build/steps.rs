@@ -9,7 +9,7 @@ use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
-use crate::output::{Opened, Recorder, step_pipe};
+use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::store::StepEnd;
 use crate::systemd::{Exit, LoadState, UnitState};
@@ -37,16 +37,20 @@ impl Supervisor<'_> {
     pub(super) fn step(&mut self, step: &StepRow, progress: Progress) -> Result<Option<Progress>, SuperviseError> {
         let spec = self.spec(step.index)?;
         let on_failure = spec.as_ref().map_or(OnFailure::Halt, |s| s.on_failure);
-        let verdict = match &step.state {
-            StepState::Finished { verdict, .. } => {
+        let skipped = match &step.state {
+            StepState::Pending => self.skipped(step, progress)?,
+            StepState::Running { .. } | StepState::Finished { .. } => None,
+        };
+        let verdict = match (&step.state, skipped) {
+            (StepState::Finished { verdict, .. }, _) => {
                 self.tidy(step)?;
                 *verdict
             }
-            StepState::Pending if !spec.as_ref().is_none_or(|s| progress.runs(s.when)) => {
-                self.write_down(step, Verdict::Skipped, "", Usage::default())?;
+            (StepState::Pending | StepState::Running { .. }, Some(why)) => {
+                self.write_down(step, Verdict::Skipped, &why, Usage::default())?;
                 Verdict::Skipped
             }
-            StepState::Pending | StepState::Running { .. } => {
+            (StepState::Pending | StepState::Running { .. }, None) => {
                 let outcome = match &spec {
                     None => self.checkout(step)?,
                     Some(spec) => self.run_step(step, spec, progress)?,
@@ -76,10 +80,11 @@ impl Supervisor<'_> {
         let (id, index) = (self.id.clone(), step.index);
         let end = StepEnd { verdict, outcome: outcome.to_owned(), usage };
         self.store.write_patiently(|tx| tx.step_finished(&id, index, &end, Timestamp::now()))?;
-        if verdict != Verdict::Skipped {
+        // One that did not run has nothing to tell.
+        if verdict != Verdict::Skipped || !outcome.is_empty() {
             let subject = self.subject().step(&step.name).verdict(verdict);
             let tail = if outcome.is_empty() { String::new() } else { format!(": {outcome}") };
-            let priority = if verdict.is_green() { Priority::Notice } else { Priority::Warning };
+            let priority = if verdict <= Verdict::Warnings { Priority::Notice } else { Priority::Warning };
             journal::emit(Event::StepFinished, &subject, priority, &format!("{}: {verdict}{tail}", step.name));
         }
         Ok(())
@@ -129,7 +134,7 @@ impl Supervisor<'_> {
     ) -> Result<Option<Verdict>, SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         if let Some(ended) = self.ended_before_start(spec) {
-            let (verdict, outcome) = judge(&ended);
+            let (verdict, outcome) = judge(&ended, &spec.decode);
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
         }
@@ -148,7 +153,7 @@ impl Supervisor<'_> {
             // The log is whole and the step is not written down: a supervisor died in between.
             Opened::Ended(_) => {
                 let state = self.bus.state(&unit::step_unit(&id, index))?;
-                (from_state(&state, self.project.build.memory, spec), used(&state), None)
+                (from_state(&state, spec), used(&state), None)
             }
             Opened::Recording(recorder) => {
                 let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
@@ -158,7 +163,7 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let (verdict, outcome) = judge(&ended);
+        let (verdict, outcome) = judge(&ended, &spec.decode);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(step, verdict, &outcome, usage)?;
         self.stop_unit(index)?;
@@ -197,6 +202,14 @@ impl Supervisor<'_> {
                 }
             },
         };
+        match self.learn_of(spec)? {
+            Ok(masker) => recorder.mask_with(masker),
+            Err(why) => {
+                // It may print by now what nobody knows how to mask.
+                recorder.mask_with(Masker::everything());
+                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), pipe));
+            }
+        }
         let afterwards = self.stopping || progress.halted;
         let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
         let patience = Patience { silence: spec.silence, until: Some(until) };
@@ -210,7 +223,7 @@ impl Supervisor<'_> {
         let outcome = match attended {
             // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
             Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-            Attended::Over(state) => Outcome::Ended(from_state(&state, self.project.build.memory, spec), used(&state)),
+            Attended::Over(state) => Outcome::Ended(from_state(&state, spec), used(&state)),
             Attended::Lost(error) => return Err(error.into()),
             Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
             Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
@@ -265,11 +278,14 @@ impl Supervisor<'_> {
             build: self.id.clone(),
             step: step.index,
             name: step.name.clone(),
-            trust: build.trust,
+            trust: self.room.trust,
             run: spec.run.clone(),
+            secrets: spec.secrets.clone(),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
+            network: spec.network,
+            memory: spec.memory,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {
@@ -280,7 +296,6 @@ impl Supervisor<'_> {
 
     /// What a step finds in its environment; documented in ci-build(1).
     fn environment(&self, build: &Build, spec: &StepSpec) -> BTreeMap<String, String> {
-        let cache = self.place.cache(&self.id.project);
         let mut env = self.project.build.env.clone();
         env.extend(spec.env.clone());
         let mut set = |key: &str, value: String| env.insert(key.to_owned(), value);
@@ -289,8 +304,8 @@ impl Supervisor<'_> {
         set("CI_BUILD", self.id.number.to_string());
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
-        set("CI_WORKSPACE", cache.join("workspace").to_string_lossy().into_owned());
-        set("CI_CACHE", cache.join("cache").to_string_lossy().into_owned());
+        set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());
         }
@@ -320,7 +335,7 @@ fn used(state: &UnitState) -> Usage {
 }
 
 /// How a unit that is over ended.
-fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended {
+fn from_state(state: &UnitState, spec: &StepSpec) -> Ended {
     match &state.exit {
         Some(Exit::Exited(status)) => Ended::Exited(*status),
         Some(Exit::Signalled { signal, core: _ }) => Ended::Signalled(match Signal::try_from(*signal) {
@@ -328,7 +343,7 @@ fn from_state(state: &UnitState, memory: Option<u64>, spec: &StepSpec) -> Ended 
             Err(_) => format!("signal {signal}"),
         }),
         Some(Exit::TimedOut) => Ended::TimedOut(spec.timeout),
-        Some(Exit::OutOfMemory) => Ended::OutOfMemory(memory),
+        Some(Exit::OutOfMemory) => Ended::OutOfMemory(spec.memory),
         Some(Exit::NeverRan(result)) => Ended::Broken(format!("the step could not be started: {}", result.as_str())),
         None => Ended::Broken("nobody knows how the step ended: its unit is gone".to_owned()),
     }

@@ -4,13 +4,15 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::secrets::Secrets;
 use super::spec;
 use crate::attend::Bell;
 use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, BuildId, BuildState, Place, StepIndex, StepName, Stop, Verdict, unit};
-use crate::order::{Order, OrderError, Orders};
+use crate::model::build::StepWords;
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
+use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
 use crate::systemd::{Bus, BusError, JobKind, Notifier, NotifyError, PassedFds, SystemState};
@@ -80,6 +82,10 @@ pub(super) struct Supervisor<'a> {
     pub(super) site: Site,
     pub(super) project: Project,
     pub(super) id: BuildId,
+    /// Where its steps live.
+    pub(super) room: Room,
+    /// What is masked in all of its logs.
+    pub(super) secrets: Secrets,
     pub(super) deadline: Instant,
     /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
     pub(super) stopping: bool,
@@ -97,7 +103,7 @@ pub(super) enum Terminated {
 /// Runs a build to its end, or takes it over.
 pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
     let bell = Bell::install()?;
-    let passed = PassedFds::take_all()?;
+    let mut passed = PassedFds::take_all()?;
     let notifier = Notifier::from_env()?.ok_or_else(|| SuperviseError::NotAUnit(id.clone()))?;
     let mut store = Store::open(place)?;
     let build = store.read().build(id)?.ok_or_else(|| SuperviseError::NoSuchBuild(id.clone()))?;
@@ -112,6 +118,8 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
     let bus = Bus::connect(&place.bus)?;
     let started = take(place, &mut store, &build, &project, &bus.began()?.to_string())?;
     let spent = Duration::try_from(Timestamp::now().duration_since(started)).unwrap_or_default();
+    let secrets = Secrets::kept(&mut passed)
+        .map_err(|source| SuperviseError::Io { path: "the secrets in the fd store".into(), source })?;
     let mut supervisor = Supervisor {
         place,
         bus,
@@ -124,6 +132,8 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         deadline: Instant::now() + project.build.timeout.saturating_sub(spent),
         project,
         id: id.clone(),
+        room: build.room(),
+        secrets,
         stopping: false,
     };
     match supervisor.run()? {
@@ -161,10 +171,10 @@ fn take(
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
-    let checkout = NewStep { name: checkout_name(), spec: None };
+    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
     let mut steps = vec![checkout];
     match project.pipeline {
-        StepsFrom::Project => steps.extend(spec::rows(&project.steps, 1, project.build.timeout)?),
+        StepsFrom::Project => steps.extend(spec::rows(project, &project.steps, build.trust)?),
         // The checkout tells.
         StepsFrom::Repository => {}
     }
@@ -224,6 +234,9 @@ impl Supervisor<'_> {
             Ok(_) => {}
             Err(error) => return self.broken(&error),
         }
+        if let Some(why) = self.prepare_secrets()? {
+            return self.broken(&why);
+        }
         let mut progress = Progress::START;
         let mut rows = VecDeque::from(self.store.read().steps(&self.id)?);
         while let Some(step) = rows.pop_front() {
@@ -232,6 +245,8 @@ impl Supervisor<'_> {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
+            // As it is now: the checkout may have found that it is not needed.
+            let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
@@ -239,13 +254,18 @@ impl Supervisor<'_> {
             if step.index == StepIndex::CHECKOUT && rows.is_empty() {
                 // It may have told which steps there are.
                 rows.extend(self.store.read().steps(&self.id)?.into_iter().skip(1));
+                if !rows.is_empty()
+                    && let Some(why) = self.prepare_secrets()?
+                {
+                    return self.broken(&why);
+                }
             }
         }
         self.end(progress)
     }
 
     /// The CI's own trouble before the first step.
-    fn broken(&mut self, error: &OrderError) -> Result<Leave, SuperviseError> {
+    fn broken(&mut self, error: &dyn std::fmt::Display) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
         let summary = error.to_string();
         let end = End {

@@ -55,7 +55,7 @@ pub(super) enum Fault {
     Word(#[from] WordFault),
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("not a branch pattern: {0}")]
+    #[error("not a pattern: {0}")]
     Glob(globset::ErrorKind),
     #[error("not a mail address: {0}")]
     Mail(lettre::address::AddressError),

@@ -126,6 +126,12 @@ static BUILD: &[Key] = &[
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
     key("env", Map, Empty, "added to the environment of every step"),
+    key(
+        "secrets",
+        TEXTS,
+        Empty,
+        "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
+    ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key(
         "journal-lines",
@@ -137,6 +143,8 @@ static BUILD: &[Key] = &[
 
 static STEP: &[Key] = &[
     key("name", TEXT, Required, "shown on page and in log"),
+    key("description", TEXT, Absent("none"), "what it does, shown while it runs"),
+    key("done", TEXT, Absent("the description"), "what it did, shown afterwards"),
     key(
         "run",
         Value("text or list of texts"),
@@ -146,9 +154,16 @@ static STEP: &[Key] = &[
     key("shell", Value("sh or bash"), Text("sh"), "sh -e or bash -eo pipefail"),
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
+    key("network", Value("host or none"), Absent("the build's"), "of this step"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
-    key("when", Value("success, failure or always"), Text("success"), "when the step runs"),
+    key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
+    key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),
+    key("branches", TEXTS, Empty, "patterns of branch names on which it runs; none is every ref"),
+    key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
+    key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
 ];
 

@@ -17,6 +17,7 @@ mod layers;
 mod load;
 mod name;
 mod path;
+pub mod pattern;
 pub mod pipeline;
 mod planned;
 mod problem;

@@ -77,7 +77,9 @@ pub(super) fn user(name: &str) -> Result<String, WordFault> {
         Err(WordFault::User)
     } else if name == "root" {
         Err(WordFault::Root)
-    } else if name == crate::model::unit::CORE_USER || name.starts_with("cib-") || name.starts_with("cig-") {
+    } else if name == crate::model::unit::CORE_USER
+        || ["cib-", "cix-", "cig-"].iter().any(|ours| name.starts_with(ours))
+    {
         Err(WordFault::OwnUser(name.to_owned()))
     } else {
         Ok(name.to_owned())

@@ -24,10 +24,28 @@ pub const FILE: &str = ".ci.toml";
 /// Longest such file, in bytes.
 pub const MAX: u64 = FILE_MAX;
 
-/// What a step in a repository may say: what it runs and how it is to be taken. What it may reach and use is the
-/// administrator's.
-pub(super) const STEP: &[&str] =
-    &["name", "run", "shell", "timeout", "no-output", "on-failure", "when", "env", "workdir"];
+/// What a step in a repository may say: what it runs and how it is to be taken; and of what the administrator gives to
+/// all steps, that it wants less.
+pub(super) const STEP: &[&str] = &[
+    "name",
+    "description",
+    "done",
+    "run",
+    "shell",
+    "timeout",
+    "no-output",
+    "network",
+    "memory",
+    "on-failure",
+    "decode",
+    "when",
+    "branches",
+    "refs",
+    "files",
+    "env",
+    "secrets",
+    "workdir",
+];
 
 /// The content of a `.ci.toml`, as plain values without their places.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +85,9 @@ impl Pipeline {
     /// The steps; an error only if somebody else than [`Pipeline::parse`] made this.
     pub fn steps(&self) -> Result<Vec<Step>, ConfigErrors> {
         let file = Arc::new(ConfigFile::without_text(Path::new(FILE)));
-        steps(&table(&self.0, PIPELINE, |_| true), &file, Layer::Pipeline(None), Vec::new())
+        let layer = Layer::Pipeline(None);
+        let origin = Origin::Written { layer: layer.clone(), value: Spot::start(&file) };
+        steps(&table(&self.0, PIPELINE, |_| true, &origin), &file, layer, Vec::new())
     }
 }
 
@@ -106,38 +126,40 @@ fn steps(
     }
 }
 
-/// Plain values as a tree again. What is no key of ours is left out, as nothing would read it.
-fn table(plain: &toml::Table, keys: &'static [Key], is_open: fn(&str) -> bool) -> Table {
+/// Plain values as a tree again, as if they were written in the file. What is no key of ours is left out, as nothing
+/// would read it.
+fn table(plain: &toml::Table, keys: &'static [Key], is_open: fn(&str) -> bool, origin: &Origin) -> Table {
     let known = |(name, value): (&String, &toml::Value)| {
         let key = keys.iter().find(|key| key.name == name && is_open(key.name))?;
-        Some((name.clone(), node(value, key.kind)))
+        Some((name.clone(), node(value, key.kind, origin)))
     };
     plain.iter().filter_map(known).collect()
 }
 
-fn node(value: &toml::Value, kind: Kind) -> Node {
+fn node(value: &toml::Value, kind: Kind, origin: &Origin) -> Node {
+    let below = |value| node(value, kind, origin);
     let value = match (value, kind) {
-        (toml::Value::Table(below), Kind::Table(keys) | Kind::Tables(keys)) => {
-            Value::Table(table(below, keys, |key| STEP.contains(&key)))
+        (toml::Value::Table(plain), Kind::Table(keys) | Kind::Tables(keys)) => {
+            Value::Table(table(plain, keys, |key| STEP.contains(&key), origin))
         }
-        (toml::Value::Table(below), Kind::Value(_) | Kind::Map | Kind::Layer) => {
-            Value::Table(below.iter().map(|(name, value)| (name.clone(), node(value, kind))).collect())
+        (toml::Value::Table(plain), Kind::Value(_) | Kind::Map | Kind::Layer) => {
+            Value::Table(plain.iter().map(|(name, value)| (name.clone(), below(value))).collect())
         }
-        (toml::Value::Array(items), _) => Value::List(items.iter().map(|item| node(item, kind)).collect()),
+        (toml::Value::Array(items), _) => Value::List(items.iter().map(below).collect()),
         (toml::Value::String(text), _) => Value::Text(text.clone()),
         (toml::Value::Integer(integer), _) => Value::Integer(*integer),
         (toml::Value::Boolean(flag), _) => Value::Flag(*flag),
         (toml::Value::Float(_), _) => Value::Other("a number with a point"),
         (toml::Value::Datetime(_), _) => Value::Other("a date or time"),
     };
-    Node { value, origin: Origin::Preset }
+    Node { value, origin: origin.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: &str = "[[step]]\nname = 'test'\nrun = ['make', 'make test']\ntimeout = '5min'\nenv = { A = '1' }\n\
+    const GOOD: &str = "[[step]]\nname = 'test'\nrun = ['make', 'make test']\ntimeout = '5min'\nsecrets = []\nenv = { A = '1' }\n\
         [[step]]\nname = 'script'\nrun = '#!/usr/bin/python3\\nprint()'\n";
 
     #[test]
@@ -150,6 +172,11 @@ mod tests {
         let steps = read.steps().unwrap();
         assert_eq!(steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["test", "script"]);
         assert_eq!(steps[0].env["A"], "1");
+        assert_eq!(
+            (steps[0].secrets.as_deref(), steps[1].secrets.as_deref()),
+            (Some(&[][..]), None),
+            "none, and the build's"
+        );
         assert_eq!(steps[1].timeout, None);
     }
 

@@ -13,7 +13,6 @@ static KEYS: &[Planned] = &[
     ("", "cancel-superseded", Some("`ci-build --stop` stops a build")),
     ("", "build-outside", Some("refs from outside are not built")),
     ("", "allow", None),
-    ("", "secrets", None),
     ("", "caches", Some("HOME lasts from build to build")),
     ("source", "paths", None),
     ("source", "skip", None),
@@ -22,7 +21,6 @@ static KEYS: &[Planned] = &[
     ("source", "submodules", None),
     ("source", "lfs", None),
     ("source", "cancel-superseded", Some("`ci-build --stop` stops a build")),
-    ("build", "secrets", None),
     ("build", "keep", None),
     ("build", "cpu", Some("a drop-in for the project's slice can set CPUQuota=")),
     ("build", "cpu-weight", Some("a drop-in for the project's slice can set CPUWeight=")),
@@ -38,17 +36,9 @@ static KEYS: &[Planned] = &[
     ("step", "artifacts", None),
     ("step", "retry", None),
     ("step", "pty", None),
-    ("step", "decode", None),
-    ("step", "description", None),
-    ("step", "done", None),
-    ("step", "network", Some("`network` in [build] is for all steps")),
-    ("step", "memory", Some("`memory` in [build] is for all steps")),
     ("step", "cpu", None),
-    ("step", "secrets", None),
     ("step", "caches", Some("HOME lasts from build to build")),
     ("step", "allow", None),
-    ("step", "branches", Some("the step can look at $CI_BRANCH")),
-    ("step", "files", None),
     ("deploy", "secrets", None),
     ("deploy", "start", Some("`restart` also starts a unit that is not running")),
     ("deploy", "try-restart", None),
@@ -67,9 +57,6 @@ static KEYS: &[Planned] = &[
     ("site", "keep", None),
 ];
 
-/// Values that are designed for a key that exists already.
-static WORDS: &[(&str, &str)] = &[("when", "changed")];
-
 /// If the key is planned: what can be done instead.
 pub(super) fn key(table: &str, name: &str) -> Option<Option<&'static str>> {
     KEYS.iter().find(|(at, planned, _)| *at == table && *planned == name).map(|(_, _, instead)| *instead)
@@ -78,9 +65,4 @@ pub(super) fn key(table: &str, name: &str) -> Option<Option<&'static str>> {
 /// The same for a key that stands under another header than it will have.
 pub(super) fn anywhere(name: &str) -> Option<Option<&'static str>> {
     KEYS.iter().find(|(_, planned, _)| *planned == name).map(|(_, _, instead)| *instead)
-}
-
-/// Whether a key's value is planned.
-pub(super) fn word(name: &str, value: &str) -> bool {
-    WORDS.contains(&(name, value))
 }

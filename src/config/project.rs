@@ -1,8 +1,10 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
-use crate::model::{ProjectName, RefName, StepName};
+use super::pattern::{Files, Pattern};
+use crate::model::build::StepWords;
+use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,6 +28,19 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+}
+
+impl Project {
+    /// What a step of this name is given; one that the file does not know has what the build offers.
+    pub fn secrets_of(&self, step: &StepName) -> &[SecretName] {
+        let known = self.steps.iter().find(|known| known.name == *step);
+        known.and_then(|step| step.secrets.as_deref()).unwrap_or(&self.build.secrets)
+    }
+
+    /// All that any step is given.
+    pub fn secrets(&self) -> BTreeSet<&SecretName> {
+        self.build.secrets.iter().chain(self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten()).collect()
+    }
 }
 
 /// Who says what a build runs.
@@ -128,6 +143,8 @@ pub struct Build {
     pub network: Network,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: what the steps get that do not say themselves.
+    pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
@@ -144,23 +161,46 @@ pub enum Network {
     None,
 }
 
+impl Network {
+    /// The one of two that reaches less.
+    #[must_use]
+    pub fn narrower(self, other: Network) -> Network {
+        match (self, other) {
+            (Network::Host, Network::Host) => Network::Host,
+            (Network::None, _) | (_, Network::None) => Network::None,
+        }
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// `name`, unique in its project.
     pub name: StepName,
+    /// `description` and `done`
+    pub words: StepWords,
     /// `run`
     pub run: Run,
     /// `timeout` of this step; default the build's.
     pub timeout: Option<Duration>,
     /// `no-output`: longest silence; default 20 min as in Buildbot; zero is no limit.
     pub no_output: Duration,
+    /// `network`; none is the build's.
+    pub network: Option<Network>,
+    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
+    pub memory: Option<u64>,
     /// `on-failure`
     pub on_failure: OnFailure,
+    /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
+    pub decode: BTreeMap<u8, Verdict>,
     /// `when`
     pub when: When,
+    /// `branches`, `refs` and `files`
+    pub only: Only,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: exactly these; none is the build's.
+    pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
 }
@@ -221,6 +261,19 @@ pub enum When {
     Failure,
     /// Always, after a halting failure and a stop too.
     Always,
+    /// As `Success`, if one of its files has changed since the last green build of the same ref.
+    Changed,
+}
+
+/// Where a step runs at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Only {
+    /// `branches`: patterns of branch names.
+    pub branches: Vec<Pattern>,
+    /// `refs`: patterns of whole ref names. Without these and branches it runs on all refs.
+    pub refs: Vec<Pattern>,
+    /// `files`: one of them must have changed since the last green build of the same ref.
+    pub files: Files,
 }
 
 /// Where a green build goes.

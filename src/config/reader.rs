@@ -135,21 +135,28 @@ impl<'t, 'p> Reader<'t, 'p> {
         parsed.into_iter().collect()
     }
 
-    /// A table of names that the writer chose.
+    /// A table of names that the writer chose, with texts.
     pub(super) fn map(
         &mut self,
         key: &'static str,
         parse: impl Fn(&str, &Value) -> Result<String, Fault>,
     ) -> Option<BTreeMap<String, String>> {
+        self.pairs(key, |name, value| Ok((name.to_owned(), parse(name, value)?)))
+    }
+
+    /// A table of names that the writer chose, where both sides mean something.
+    pub(super) fn pairs<K: Ord, V>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str, &Value) -> Result<(K, V), Fault>,
+    ) -> Option<BTreeMap<K, V>> {
         let node = self.node(key)?;
         let Value::Table(entries) = &node.value else {
             self.note(&node.origin, Fault::expected("a table", node.value.kind()));
             return None;
         };
-        let parsed: Vec<Option<(String, String)>> = entries
-            .iter()
-            .map(|(name, node)| Some((name.clone(), self.parsed(node, |value| parse(name, value))?)))
-            .collect();
+        let parsed: Vec<Option<(K, V)>> =
+            entries.iter().map(|(name, node)| self.parsed(node, |value| parse(name, value))).collect();
         parsed.into_iter().collect()
     }
 

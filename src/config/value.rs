@@ -1,9 +1,9 @@
 //! From a TOML value to what a key takes.
 
 use super::fault::{Fault, Hint};
+use super::name;
 use super::quantity::{self, QuantityFault};
 use super::tree::Value;
-use super::{name, planned};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -16,13 +16,9 @@ pub(super) fn text<T, E: Into<Fault>>(parse: impl Fn(&str) -> Result<T, E>) -> i
 }
 
 /// One of the words of an enum.
-pub(super) fn word<T: Copy>(
-    key: &'static str,
-    words: &'static [(&'static str, T)],
-) -> impl Fn(&Value) -> Result<T, Fault> {
+pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&Value) -> Result<T, Fault> {
     text(move |found| match words.iter().find(|(word, _)| *word == found) {
         Some((_, meaning)) => Ok(*meaning),
-        None if planned::word(key, found) => Err(Fault::Planned { what: format!("{found:?}"), instead: None }),
         None => Err(Fault::UnknownWord {
             found: found.chars().take(64).collect(),
             hint: Hint::Valid(words.iter().map(|(word, _)| (*word).to_owned()).collect()),

@@ -1,6 +1,6 @@
 //! `ci-config check`
 
-use super::{Format, write_json};
+use super::{Format, credentials, write_json};
 use crate::config::{Config, ConfigErrors, Pipeline, Problem, Styling, pipeline, render};
 use crate::model::Place;
 use serde::Serialize;
@@ -23,6 +23,8 @@ struct Findings {
     /// Each with the number of its steps, unless it is broken.
     pipelines: Vec<(PathBuf, Option<usize>)>,
     errors: Vec<ConfigErrors>,
+    /// Credentials and secrets that are named and not there.
+    missing: Vec<String>,
 }
 
 /// Checks these files, or all of `/etc/ci`, and writes what is wrong. Fails only if it cannot write.
@@ -32,20 +34,22 @@ pub fn check(place: &Place, files: &[PathBuf], format: Format, out: &mut impl Wr
         Format::Text => write_text(&findings, out)?,
         Format::Json => write_json(&report(&findings), out)?,
     }
-    Ok(if findings.errors.is_empty() { Checked::Sound } else { Checked::Broken })
+    Ok(if findings.errors.is_empty() && findings.missing.is_empty() { Checked::Sound } else { Checked::Broken })
 }
 
 fn all(place: &Place) -> Findings {
     let config = Config::load(place);
     let projects = config.projects.len();
+    let missing = credentials::missing(place, &config);
     let broken: Vec<ConfigErrors> = config.projects.into_values().filter_map(Result::err).collect();
     let broken_projects = broken.len();
     let errors = config.site.err().into_iter().chain(config.templates).chain(broken).chain(config.others).collect();
-    Findings { projects, broken_projects, pipelines: Vec::new(), errors }
+    Findings { projects, broken_projects, pipelines: Vec::new(), errors, missing }
 }
 
 fn some(place: &Place, files: &[PathBuf]) -> Findings {
-    let mut findings = Findings { projects: 0, broken_projects: 0, pipelines: Vec::new(), errors: Vec::new() };
+    let mut findings =
+        Findings { projects: 0, broken_projects: 0, pipelines: Vec::new(), errors: Vec::new(), missing: Vec::new() };
     for file in files {
         if file.file_name() == Some(pipeline::FILE.as_ref()) {
             let read = Pipeline::read(file).and_then(|pipeline| pipeline.steps());
@@ -73,7 +77,10 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}{}{again}\n", render(&unsaid, Styling::Ansi), errors.consequence())?;
         said.extend(unsaid);
     }
-    let Findings { projects, broken_projects, pipelines, errors: _ } = findings;
+    for what in &findings.missing {
+        writeln!(out, "{what}\n")?;
+    }
+    let Findings { projects, broken_projects, pipelines, errors: _, missing: _ } = findings;
     for (file, steps) in pipelines.iter().filter_map(|(file, steps)| Some((file, (*steps)?))) {
         let noun = if steps == 1 { "step" } else { "steps" };
         writeln!(out, "{}: {steps} {noun}, no errors", file.display())?;
@@ -91,6 +98,8 @@ struct Report {
     projects: usize,
     projects_with_errors: usize,
     errors: Vec<ErrorReport>,
+    /// Credentials and secrets that are named and not there, as far as the caller may see.
+    missing: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -121,5 +130,6 @@ fn report(findings: &Findings) -> Report {
         projects: findings.projects,
         projects_with_errors: findings.broken_projects,
         errors: findings.errors.iter().map(error).collect(),
+        missing: findings.missing.clone(),
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::is_obeyed;
 
 mod check;
+mod credentials;
 mod show;
 
 pub use check::{Checked, check};

@@ -6,9 +6,10 @@
 use crate::config::{Config, Project};
 use crate::model::{Place, ProjectName, unit};
 use crate::order::{Order, Orders, Work};
+use crate::output::Masker;
 use crate::systemd::{ActiveState, Bus, BusError};
 use crate::worker::call::{Call, remote};
-use crate::worker::protocol::{AskedRef, FetchTask, RefsTask, ReleaseCheckTask};
+use crate::worker::protocol::{AskedRef, FetchTask, RefsTask, ReleaseCheckTask, SecretsAnswer, SecretsTask};
 use nix::unistd::{Uid, User, geteuid, initgroups, setgid, setuid};
 use std::ffi::CString;
 use std::io::Write;
@@ -97,7 +98,7 @@ pub fn examine(place: &Place, only: Option<&ProjectName>, out: &mut dyn Write) -
         writeln!(out, "{name}:")?;
         match project {
             Ok(project) => {
-                for step in [users, refs, mirror, target] {
+                for step in [users, refs, mirror, secrets, target] {
                     let tried = step(place, project);
                     let ill = tried.1.is_err();
                     show(out, &tried, &mut health)?;
@@ -131,7 +132,7 @@ fn show(out: &mut dyn Write, (what, how): &Tried, health: &mut Health) -> std::i
 
 fn users(place: &Place, project: &Project) -> Tried {
     let order = Order::Prepare { project: project.name.clone() };
-    let users = format!("{}, {}", unit::build_user(&project.name, unit::Trust::Inside), unit::git_user(&project.name));
+    let users = format!("{}, {}", unit::build_user(&project.name), unit::git_user(&project.name));
     ("users and folders".to_owned(), Orders::to(place).give(&order, &[]).map(|_| users).map_err(|e| e.to_string()))
 }
 
@@ -160,6 +161,21 @@ fn mirror(place: &Place, project: &Project) -> Tried {
     };
     let fetched = call(place, project, Work::Fetch).make(task, std::io::stderr().as_fd());
     ("fetch".to_owned(), fetched.map(|_| "the mirror is up to date".to_owned()).map_err(|e| e.to_string()))
+}
+
+fn secrets(place: &Place, project: &Project) -> Tried {
+    let what = "secrets".to_owned();
+    if project.secrets().is_empty() {
+        return (what, Ok("none".to_owned()));
+    }
+    let told = match call(place, project, Work::Secrets).make(SecretsTask {}, std::io::stderr().as_fd()) {
+        Ok(SecretsAnswer { secrets }) => {
+            let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+            Masker::new(&secrets).map(|_| names.join(", ")).map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    (what, told)
 }
 
 fn target(place: &Place, project: &Project) -> Tried {

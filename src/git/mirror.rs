@@ -101,6 +101,15 @@ impl<'a> Mirror<'a> {
         self.git.print_from(command).map(drop)
     }
 
+    /// Whether a branch (none is the default one) is on the remote where the mirror has it: then there is nothing to
+    /// fetch for it, and to ask that takes half the time of a fetch.
+    pub fn is_current(&self, branch: Option<&RefName>) -> Result<bool, GitError> {
+        let listed = refs::list(&self.git, self.access)?;
+        let Some(name) = branch.or(listed.head.as_ref()) else { return Ok(false) };
+        let there = listed.refs.iter().find(|(known, _)| known == name).map(|(_, commit)| commit);
+        Ok(there.is_some() && self.tip(name)?.as_ref() == there)
+    }
+
     /// Where a branch or tag of the mirror is.
     pub fn tip(&self, name: &RefName) -> Result<Option<CommitId>, GitError> {
         history::exists(&self.git, name.as_str())

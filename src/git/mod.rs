@@ -10,11 +10,13 @@
 //!             ├▶ refs        what a remote has (here libgit2 goes first)
 //!             ├▶ mirror      fetch; resolve what a person asked for
 //!             ├▶ history     which commits lie between two
+//!             ├▶ changed     which paths differ between two
 //!             ├▶ tree        exactly one commit into an empty folder
 //!             └▶ disposable  a .git for steps, never read again
 //! ```
 
 pub mod access;
+pub mod changed;
 pub mod credential;
 pub mod disposable;
 pub mod failure;

@@ -2,7 +2,7 @@
 
 use super::{command, step, work};
 use crate::config::{LoadError, Project, load_project};
-use crate::model::{BuildId, Place, ProjectName, StepIndex, unit};
+use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
 use crate::order::{Order, Reply, ServiceAction};
 use crate::systemd::{Bus, JobError, JobResult, StartError, Transient, Verb};
 use std::os::fd::OwnedFd;
@@ -56,9 +56,17 @@ impl Launcher {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
                 let unit = work::unit_name(&project, work, &job)?;
+                let ends = [task, answer, messages];
+                let again = ends.each_ref().map(OwnedFd::try_clone);
+                let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
+                let started = self.start(describe(ends)?)?;
+                if started != Reply::Exists {
+                    return Ok(started);
+                }
                 // A worker of a caller that died holds the name; its answer would reach nobody.
                 self.stop_and_let_go(&unit)?;
-                self.start(work::describe(&self.place, &project, work, unit, timeout, [task, answer, messages])?)
+                let [task, answer, messages] = again;
+                self.start(describe([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])?)
             }
             Order::StopWork { project, work, job } => {
                 let project = self.project(&project)?;
@@ -95,10 +103,10 @@ impl Launcher {
 
     /// Users and folders are made by a static unit; it stays active, so this costs nothing the second time.
     fn prepare(&self, project: &ProjectName) -> Result<Reply, Refusal> {
-        for (user, home) in [
-            (unit::build_user(project, unit::Trust::Inside), self.place.cache(project)),
-            (unit::git_user(project), self.place.mirror(project)),
-        ] {
+        let inside = Room::of(project, Trust::Inside);
+        for (user, home) in
+            [(inside.user(), inside.folder(&self.place)), (unit::git_user(project), self.place.mirror(project))]
+        {
             match nix::unistd::User::from_name(&user) {
                 Ok(Some(known)) if known.dir != home => {
                     return Err(refused(format!(

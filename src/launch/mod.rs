@@ -4,6 +4,7 @@
 mod carry;
 mod command;
 mod sandbox;
+mod secret;
 mod server;
 mod shell;
 mod step;

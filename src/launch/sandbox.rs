@@ -1,8 +1,7 @@
 //! The walls that steps and workers share; what each one needs beyond them stands with it.
 
 use crate::config::project::Network;
-use crate::model::unit::Trust;
-use crate::model::{Place, ProjectName, unit};
+use crate::model::{Place, ProjectName, Room, Trust, unit};
 use crate::systemd::{Capability, KeyringMode, Namespaces, Property, ProtectHome, ProtectProc, ProtectSystem};
 use nix::errno::Errno;
 use std::path::Path;
@@ -66,15 +65,24 @@ pub(super) fn nothing_of_ours(place: &Place) -> Vec<Property> {
     ]
 }
 
+/// Runs as the room's user, and sees all of the room and no other.
+pub(super) fn in_room(place: &Place, room: &Room) -> Vec<Property> {
+    let folder = text(&room.folder(place));
+    let mut properties = identity(&room.project, &room.user());
+    properties.extend(nothing_of_ours(place));
+    properties.push(Property::bind_paths(&[(&folder, &folder)]));
+    properties
+}
+
 /// Runs as this user, in the project's slice.
 pub(super) fn identity(project: &ProjectName, user: &str) -> Vec<Property> {
     vec![Property::user(user), Property::group(user), Property::slice(&unit::project_slice(project))]
 }
 
-/// The user that a project's steps run as. Refs from outside come with the issue that gives them users of their own.
-pub(super) fn step_user(project: &ProjectName, trust: Trust) -> Result<String, super::carry::Refusal> {
+/// The room that a build of this project has. Refs from outside come with the issue that makes rooms for them.
+pub(super) fn room(project: &ProjectName, trust: Trust) -> Result<Room, super::carry::Refusal> {
     match trust {
-        Trust::Inside => Ok(unit::build_user(project, trust)),
+        Trust::Inside => Ok(Room::of(project, trust)),
         Trust::Outside => Err(super::carry::refused("refs from outside are not built by this version")),
     }
 }

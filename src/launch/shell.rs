@@ -10,8 +10,8 @@ pub(super) struct Program {
     pub(super) script: Option<String>,
 }
 
-/// The credential that holds the text of a `#!` script.
-pub(super) const SCRIPT: &str = "script";
+/// The credential that holds the text of a `#!` script. No secret's name begins with a dot.
+pub(super) const SCRIPT: &str = ".script";
 
 fn shell(shell: Shell, text: String) -> Program {
     let (path, flags): (&str, &[&str]) = match shell {
@@ -63,8 +63,8 @@ mod tests {
         assert_eq!(made.path, "/bin/bash");
         assert_eq!(made.arguments[3], "printf '+ %s\\n' 'echo '\\''a'\\'''\necho 'a'\nprintf '+ %s\\n' 'make'\nmake\n");
         for (text, path, arguments) in [
-            ("#!/usr/bin/python3\nprint(1)", "/usr/bin/python3", vec!["/c/script"]),
-            ("#! /usr/bin/env  python3 -u\n", "/usr/bin/env", vec!["python3 -u", "/c/script"]),
+            ("#!/usr/bin/python3\nprint(1)", "/usr/bin/python3", vec!["/c/.script"]),
+            ("#! /usr/bin/env  python3 -u\n", "/usr/bin/env", vec!["python3 -u", "/c/.script"]),
         ] {
             let made = program(&Run::Script(text.into()), "/c");
             assert_eq!((made.path.as_str(), made.arguments), (path, arguments.iter().map(|a| a.to_string()).collect()));

@@ -1,10 +1,11 @@
 //! The unit of a step.
 
 use super::carry::Refusal;
-use super::sandbox::{identity, kernel_walls, nothing_of_ours, step_user, text, walls};
+use super::sandbox::{in_room, kernel_walls, room, text, walls};
+use super::secret;
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
-use crate::config::project::StepsFrom;
+use crate::config::project::{Network, StepsFrom};
 use crate::model::{Place, unit};
 use crate::order::{Shutdown, StepOrder};
 use crate::systemd::{KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
@@ -23,6 +24,25 @@ fn time(project: &Project, order: &StepOrder) -> Duration {
     }
 }
 
+/// What a step may have of the machine.
+#[derive(Debug, PartialEq, Eq)]
+struct Reach {
+    network: Network,
+    memory: Option<u64>,
+}
+
+/// From the project's file, by the step's name; the order can only narrow it. A step that the file does not name any
+/// more has what holds for all.
+fn reach(project: &Project, order: &StepOrder) -> Reach {
+    let step = project.steps.iter().find(|step| step.name == order.name);
+    let network = step.and_then(|step| step.network).unwrap_or(project.build.network);
+    let memory = step.and_then(|step| step.memory).or(project.build.memory);
+    Reach {
+        network: order.network.map_or(network, |most| network.narrower(most)),
+        memory: memory.into_iter().chain(order.memory).min(),
+    }
+}
+
 pub(super) fn describe(
     place: &Place,
     project: &Project,
@@ -30,13 +50,11 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let user = step_user(&project.name, order.trust)?;
-    let own = place.cache(&project.name);
-    let workspace = own.join("workspace");
+    let room = room(&project.name, order.trust)?;
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
     let mut environment: BTreeMap<String, String> = order.env.clone();
-    for (key, value) in [("PATH", PATH.to_owned()), ("HOME", text(&own.join("home"))), ("LANG", "C.UTF-8".to_owned())] {
+    for (key, value) in [("PATH", PATH.to_owned()), ("HOME", text(&room.home(place))), ("LANG", "C.UTF-8".to_owned())] {
         environment.entry(key.to_owned()).or_insert(value);
     }
 
@@ -55,7 +73,7 @@ pub(super) fn describe(
         Property::standard_output_fd(output),
         Property::standard_error(crate::systemd::Output::Inherit),
         Property::environment(&environment),
-        Property::working_directory(&text(&workspace.join(&order.workdir))),
+        Property::working_directory(&text(&room.workspace(place).join(&order.workdir))),
         Property::tasks_max(project.build.tasks),
         Property::remove_ipc(true),
         Property::log_extra_fields(&[
@@ -68,17 +86,66 @@ pub(super) fn describe(
         Shutdown::SupervisorFirst => properties.push(Property::before(&[&unit::build_unit(&order.build)])),
         Shutdown::Any => {}
     }
-    properties.extend(project.build.memory.map(Property::memory_max));
+    let reach = reach(project, order);
+    properties.extend(reach.memory.map(Property::memory_max));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
-    properties.extend(identity(&project.name, &user));
-    properties.extend(walls(project.build.network));
+    properties.extend(walls(reach.network));
     properties.extend(kernel_walls());
     // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
     properties.push(Property::private_tmp(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
-    properties.extend(nothing_of_ours(place));
-    let (own, tmp) = (text(&own), text(&own.join("tmp")));
-    properties.push(Property::bind_paths(&[(&own, &own), (&tmp, "/tmp"), (&tmp, "/var/tmp")]));
+    properties.extend(secret::of_step(place, project, order)?);
+    properties.extend(in_room(place, &room));
+    let tmp = text(&room.tmp(place));
+    properties.push(Property::bind_paths(&[(&tmp, "/tmp"), (&tmp, "/var/tmp")]));
     Ok(Transient { unit: name, properties })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_project;
+    use crate::config::project::{Run, Shell};
+    use crate::model::{BuildId, BuildNumber, StepIndex, Trust};
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    #[test]
+    fn an_order_narrows_what_the_file_gives_and_never_widens_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::under(folder.path());
+        std::fs::create_dir_all(place.projects()).unwrap();
+        std::fs::write(place.site_file(), "").unwrap();
+        let name: crate::model::ProjectName = "gkp".parse().unwrap();
+        let file = "source.url = '/srv/gkp.git'\nbuild.memory = '2G'\nbuild.network = 'none'\n
+            [[step]]\nname = 'fetch'\nrun = 'true'\nnetwork = 'host'\nmemory = '512M'\n[[step]]\nname = 'test'\nrun = 'true'";
+        std::fs::write(place.project_file(&name), file).unwrap();
+        let (_, project) = load_project(&place, &name).unwrap();
+        use Network::{Host, None as Closed};
+        for (step, ordered, given) in [
+            ("fetch", (None, None), (Host, Some(512 << 20))),
+            ("fetch", (Some(Host), Some(1 << 30)), (Host, Some(512 << 20))),
+            ("fetch", (Some(Closed), Some(1 << 20)), (Closed, Some(1 << 20))),
+            ("test", (None, None), (Closed, Some(2 << 30))),
+            ("test", (Some(Host), Some(4 << 30)), (Closed, Some(2 << 30))),
+            ("gone", (Some(Host), None), (Closed, Some(2 << 30))),
+        ] {
+            let order = StepOrder {
+                build: BuildId { project: name.clone(), number: BuildNumber(1) },
+                step: StepIndex(1),
+                name: step.parse().unwrap(),
+                trust: Trust::Inside,
+                run: Run::Text { text: "true".into(), shell: Shell::Sh },
+                workdir: PathBuf::new(),
+                env: BTreeMap::new(),
+                secrets: Vec::new(),
+                timeout: Duration::from_secs(1),
+                network: ordered.0,
+                memory: ordered.1,
+                shutdown: Shutdown::Any,
+            };
+            assert_eq!(reach(&project, &order), Reach { network: given.0, memory: given.1 }, "{step} {ordered:?}");
+        }
+    }
 }

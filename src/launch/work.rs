@@ -1,7 +1,8 @@
 //! The units of workers: one job, its own user, no more of the machine than the job needs.
 
 use super::carry::{Refusal, refused};
-use super::sandbox::{identity, nothing_of_ours, step_user, text, walls};
+use super::sandbox::{identity, in_room, nothing_of_ours, room, text, walls};
+use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
@@ -23,7 +24,8 @@ fn word(work: Work) -> &'static str {
         Work::Refs => "refs",
         Work::Fetch => "fetch",
         Work::Tidy => "tidy",
-        Work::Checkout => "checkout",
+        Work::Checkout { trust: _ } => "checkout",
+        Work::Secrets => "secrets",
         Work::Release => "release",
         Work::Health => "health",
         Work::Mail => "mail",
@@ -63,7 +65,8 @@ pub(super) fn describe(
         Work::Refs => git(place, project, Network::Host, &[])?,
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
-        Work::Checkout => checkout(place, project)?,
+        Work::Checkout { trust } => checkout(place, project, trust)?,
+        Work::Secrets => secrets(place, project)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
@@ -112,14 +115,20 @@ fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
     ]
 }
 
-fn checkout(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
-    let own = text(&place.cache(&project.name));
-    let mut properties = identity(&project.name, &step_user(&project.name, Trust::Inside)?);
+fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
+    let mut properties = in_room(place, &room(&project.name, trust)?);
     properties.extend(walls(Network::None));
-    properties.extend(nothing_of_ours(place));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));
-    properties.push(Property::bind_paths(&[(&own, &own)]));
+    Ok(properties)
+}
+
+/// A user that nothing else has, so that nobody looks into its process.
+fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend(secret::of_project(place, project)?);
     Ok(properties)
 }
 

@@ -3,6 +3,7 @@
 use super::id::{BuildId, CommitId, RefName, RequestId, StepIndex};
 use super::name::StepName;
 use super::request::{Change, Origin, Target};
+use super::room::Room;
 use super::unit::Trust;
 use super::verdict::Verdict;
 use jiff::Timestamp;
@@ -37,6 +38,13 @@ pub struct Build {
     pub state: BuildState,
     /// Who wants it stopped, when somebody does.
     pub stop: Option<Stop>,
+}
+
+impl Build {
+    /// Where and as whom it lives.
+    pub fn room(&self) -> Room {
+        Room::of(&self.id.project, self.trust)
+    }
 }
 
 /// Where a build stands.
@@ -90,12 +98,25 @@ pub struct StepRow {
     pub index: StepIndex,
     /// Its name.
     pub name: StepName,
+    /// What it says of itself.
+    pub words: StepWords,
+    /// Why this build does without it, once the checkout has told which files have changed.
+    pub unneeded: Option<String>,
     /// Where it stands.
     pub state: StepState,
     /// What it used, once it is over.
     pub usage: Usage,
     /// Size of its log in bytes and lines, once it is over.
     pub log: Option<LogSize>,
+}
+
+/// What a step says of itself, beside its name (Buildbot's `description` and `descriptionDone`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StepWords {
+    /// While it runs: `compiling`.
+    pub description: Option<String>,
+    /// Afterwards: `compile`; without it the description stays.
+    pub done: Option<String>,
 }
 
 /// Where a step stands.

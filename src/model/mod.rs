@@ -1,6 +1,7 @@
 //! The words of the domain: names, numbers, verdicts, places. No I/O.
 
 pub mod build;
+pub mod changed;
 pub mod deploy;
 pub mod failure;
 pub mod id;
@@ -9,10 +10,13 @@ pub mod name;
 pub mod place;
 pub mod release;
 pub mod request;
+pub mod room;
+pub mod secret;
 pub mod unit;
 pub mod verdict;
 
 pub use build::{Build, BuildState, StepRow, StepState, Stop};
+pub use changed::Changed;
 pub use deploy::{Deploy, DeployState, Outcome, Phase};
 pub use failure::FailureKind;
 pub use id::{BuildId, BuildNumber, BuildSpec, CommitId, DeployId, RefName, RequestId, StepIndex};
@@ -21,5 +25,7 @@ pub use name::{ProjectName, StepName};
 pub use place::Place;
 pub use release::ReleaseName;
 pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
+pub use room::Room;
+pub use secret::{Secret, SecretName};
 pub use unit::Trust;
 pub use verdict::Verdict;

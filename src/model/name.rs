@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest project name, in bytes. `cib-` and `-x` around it stay within the 31 bytes that Linux allows a user name.
+/// Longest project name, in bytes. `cib-` before it stays within the 31 bytes that Linux allows a user name.
 pub const PROJECT_NAME_MAX: usize = 24;
 /// Longest step name, in bytes.
 pub const STEP_NAME_MAX: usize = 64;

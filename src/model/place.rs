@@ -2,6 +2,7 @@
 
 use super::id::{BuildId, DeployId, StepIndex};
 use super::name::ProjectName;
+use super::secret::{ENCRYPTED, SecretName};
 use std::path::{Path, PathBuf};
 
 /// Whose service manager runs the units.
@@ -69,6 +70,24 @@ impl Place {
     pub fn credentials(&self) -> PathBuf {
         self.at("etc/ci/credentials")
     }
+    /// `/etc/ci/credentials/pypi-token`: a secret as it is.
+    pub fn secret(&self, name: &SecretName) -> PathBuf {
+        self.credentials().join(name.as_str())
+    }
+    /// `/etc/ci/credentials/pypi-token.cred`: a secret as systemd-creds(1) encrypts it.
+    pub fn encrypted_secret(&self, name: &SecretName) -> PathBuf {
+        self.credentials().join(format!("{name}{ENCRYPTED}"))
+    }
+    /// That a secret is not there, and how it is made.
+    pub fn missing_secret(&self, name: &SecretName) -> String {
+        let (plain, encrypted) = (self.secret(name), self.encrypted_secret(name));
+        format!(
+            "the secret {name} is missing; make it: install -m 0600 /dev/stdin {}; or encrypted: \
+             systemd-creds encrypt --name={name} - {}",
+            plain.display(),
+            encrypted.display()
+        )
+    }
     /// `/etc/ci/known_hosts`, for ssh.
     pub fn known_hosts(&self) -> PathBuf {
         self.at("etc/ci/known_hosts")
@@ -101,9 +120,9 @@ impl Place {
     pub fn mirror(&self, project: &ProjectName) -> PathBuf {
         self.at("var/lib/ci/git").join(format!("{project}.git"))
     }
-    /// `/var/cache/ci/gkp`: workspace, HOME, cache and tmp of the project's steps.
-    pub fn cache(&self, project: &ProjectName) -> PathBuf {
-        self.at("var/cache/ci").join(project.as_str())
+    /// `/var/cache/ci`: a folder for each [`Room`](super::Room).
+    pub fn rooms(&self) -> PathBuf {
+        self.at("var/cache/ci")
     }
     /// `/run/ci/wake`
     pub fn wakes(&self) -> PathBuf {

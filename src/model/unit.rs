@@ -19,12 +19,14 @@ pub const CORE_USER: &str = "unitci";
 /// The group of people who may ask for builds and read logs.
 pub const PEOPLE_GROUP: &str = "ci-users";
 
-/// `cib-gkp`: the user that a project's steps run as; `cib-gkp-x` for refs from outside.
-pub fn build_user(project: &ProjectName, trust: Trust) -> String {
-    match trust {
-        Trust::Inside => format!("cib-{project}"),
-        Trust::Outside => format!("cib-{project}-x"),
-    }
+/// `cib-gkp`: the user that a project's steps run as.
+pub fn build_user(project: &ProjectName) -> String {
+    format!("cib-{project}")
+}
+
+/// `cix-gkp`: the same for refs from outside. Not a suffix: `gkp-x` may be another project.
+pub fn outside_user(project: &ProjectName) -> String {
+    format!("cix-{project}")
 }
 
 /// `cig-gkp`: the user that fetches, holds the project's git credential and owns its mirror.
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn the_longest_project_still_makes_valid_user_names() {
         let longest: ProjectName = "a".repeat(24).parse().unwrap();
-        for user in [build_user(&longest, Trust::Outside), git_user(&longest)] {
+        for user in [build_user(&longest), outside_user(&longest), git_user(&longest)] {
             assert!(user.len() <= 31, "{user}");
         }
     }

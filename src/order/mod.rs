@@ -12,8 +12,8 @@ mod wire;
 pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
-use crate::config::project::Run;
-use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, StepIndex, StepName, Trust};
+use crate::config::project::{Network, Run};
+use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, StepIndex, StepName, Trust};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -118,12 +118,21 @@ pub struct StepOrder {
     pub trust: Trust,
     /// What it runs.
     pub run: Run,
+    /// The secrets that it was to get when its build began; what its project's file does not give it is refused.
+    #[serde(default)]
+    pub secrets: Vec<SecretName>,
     /// Below the workspace.
     pub workdir: PathBuf,
     /// Its environment, but for what `ci-launch` fixes: PATH, HOME, LANG and the like.
     pub env: BTreeMap<String, String>,
     /// After how long systemd stops it.
     pub timeout: Duration,
+    /// No more of the network than this, whatever the configuration says by now.
+    #[serde(default)]
+    pub network: Option<Network>,
+    /// No more memory than this, in bytes, likewise.
+    #[serde(default)]
+    pub memory: Option<u64>,
     /// When the machine goes down.
     pub shutdown: Shutdown,
 }
@@ -149,8 +158,13 @@ pub enum Work {
     Fetch,
     /// Packs the mirror: the git user, nothing else.
     Tidy,
-    /// Fills the workspace: the build user, no network.
-    Checkout,
+    /// Fills a workspace: the user of the room, no network.
+    Checkout {
+        /// For whose commit.
+        trust: Trust,
+    },
+    /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
+    Secrets,
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.

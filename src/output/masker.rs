@@ -1,9 +1,11 @@
 //! Secrets made unreadable in a stream, wherever its pieces happen to end.
 
 use super::disguise;
+use crate::model::{Secret, SecretName};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// What stands in the published log where a secret was.
 const MASK: &[u8] = b"***";
@@ -13,20 +15,22 @@ const SHORTEST: usize = 4;
 const BEGINNING: usize = 6;
 /// With more forms than this their beginnings, too, are searched by the slower and smaller automaton.
 const DFA_FORMS: usize = 256;
-/// Most bytes of secrets that one step may have; keeps the automaton of all their forms within a few megabytes.
+/// Most bytes of secrets that one build may have; keeps the automaton of all their forms within a few megabytes.
 const MOST: usize = 64 * 1024;
 
-/// Why a set of secrets cannot be masked. Says which by its place in the list, never what it is.
+/// Why a set of secrets cannot be masked. Says which by its name, never what it is.
 #[derive(Debug, thiserror::Error)]
 pub enum MaskerError {
     /// No line of it is long enough.
-    #[error("secret {index} has no line of at least {SHORTEST} bytes: it would mask ordinary output, or not be masked")]
+    #[error(
+        "the secret {name} has no line of at least {SHORTEST} bytes: masking it would spoil ordinary output; make it longer"
+    )]
     TooShort {
-        /// Its place in the list, from 0.
-        index: usize,
+        /// Which.
+        name: SecretName,
     },
     /// All of them together.
-    #[error("the secrets of one step have {bytes} bytes together, more than {MOST}")]
+    #[error("the secrets of a build have {bytes} bytes together, more than {MOST}")]
     TooMuch {
         /// What they have.
         bytes: usize,
@@ -51,7 +55,17 @@ pub(super) enum Rest {
 /// A value *inside* a structured secret (one field of a JSON file) is not known to be one: give it as its own secret.
 #[derive(Debug, Clone)]
 pub struct Masker {
-    patterns: Option<Patterns>,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    /// There is nothing to mask.
+    Nothing,
+    /// These.
+    Secrets(Arc<Patterns>),
+    /// All of it may be secret.
+    Everything,
 }
 
 #[derive(Clone)]
@@ -69,24 +83,29 @@ struct Patterns {
 impl Masker {
     /// For a step without secrets: costs nothing.
     pub fn none() -> Masker {
-        Masker { patterns: None }
+        Masker { what: What::Nothing }
+    }
+
+    /// For a step whose secrets nobody can tell any more: nothing of what it prints is published.
+    pub fn everything() -> Masker {
+        Masker { what: What::Everything }
     }
 
     /// For a step with these secrets.
-    pub fn new(secrets: &[Vec<u8>]) -> Result<Masker, MaskerError> {
-        let bytes = secrets.iter().map(Vec::len).sum();
+    pub fn new(secrets: &[Secret]) -> Result<Masker, MaskerError> {
+        let bytes = secrets.iter().map(|secret| secret.bytes.len()).sum();
         if bytes > MOST {
             return Err(MaskerError::TooMuch { bytes });
         }
         let mut forms = BTreeSet::new();
-        for (index, secret) in secrets.iter().enumerate() {
-            let lines: Vec<&[u8]> =
-                secret.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= SHORTEST).collect();
+        for Secret { name, bytes } in secrets {
+            let lines = bytes.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= SHORTEST);
+            let lines: Vec<&[u8]> = lines.collect();
             if lines.is_empty() {
-                return Err(MaskerError::TooShort { index });
+                return Err(MaskerError::TooShort { name: name.clone() });
             }
             forms.extend(lines.into_iter().filter(|line| !is_pem_armour(line)).flat_map(disguise::of_line));
-            forms.extend(disguise::of_whole(secret));
+            forms.extend(disguise::of_whole(bytes));
         }
         let sorted: Vec<Vec<u8>> = forms.into_iter().filter(|form| form.len() >= SHORTEST).collect();
         let Some(longest) = sorted.iter().map(Vec::len).max() else { return Ok(Masker::none()) };
@@ -94,18 +113,31 @@ impl Masker {
         let kind = if beginnings.len() <= DFA_FORMS { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let beginnings = automaton(beginnings, kind)?;
         let automaton = automaton(&sorted, AhoCorasickKind::ContiguousNFA)?;
-        Ok(Masker { patterns: Some(Patterns { automaton, beginnings, sorted, longest }) })
+        Ok(Masker { what: What::Secrets(Arc::new(Patterns { automaton, beginnings, sorted, longest })) })
     }
 
     /// Length in bytes of the longest form; at most one byte less is ever held back.
     pub(super) fn longest(&self) -> usize {
-        self.patterns.as_ref().map_or(0, |patterns| patterns.longest)
+        match &self.what {
+            What::Nothing | What::Everything => 0,
+            What::Secrets(patterns) => patterns.longest,
+        }
+    }
+
+    /// A text that is not a step's output and may quote from it, or from what was secret to a worker.
+    pub fn cover(&self, text: &str) -> String {
+        let mut scratch = Vec::new();
+        String::from_utf8_lossy(self.mask(text.as_bytes(), Rest::Ended, &mut scratch).1).into_owned()
     }
 
     /// Masks what can be decided of `input`: how many of its bytes that is, and what to publish for them. Feeding the
     /// undecided ones again, before what follows, gives the same result however the stream is cut.
     pub(super) fn mask<'a>(&self, input: &'a [u8], rest: Rest, scratch: &'a mut Vec<u8>) -> (usize, &'a [u8]) {
-        let Some(patterns) = &self.patterns else { return (input.len(), input) };
+        let patterns = match &self.what {
+            What::Nothing => return (input.len(), input),
+            What::Everything => return (input.len(), &[]),
+            What::Secrets(patterns) => patterns,
+        };
         let undecided = match rest {
             Rest::Follows => patterns.undecided(input),
             Rest::Ended => input.len(),
@@ -183,8 +215,14 @@ mod tests {
         String::from_utf8(published).unwrap()
     }
 
+    fn named(secrets: &[&[u8]]) -> Vec<Secret> {
+        let secret =
+            |(at, bytes): (usize, &&[u8])| Secret { name: format!("s{at}").parse().unwrap(), bytes: bytes.to_vec() };
+        secrets.iter().enumerate().map(secret).collect()
+    }
+
     fn masker(secrets: &[&str]) -> Masker {
-        Masker::new(&secrets.iter().map(|s| s.as_bytes().to_vec()).collect::<Vec<_>>()).unwrap()
+        Masker::new(&named(&secrets.iter().map(|s| s.as_bytes()).collect::<Vec<_>>())).unwrap()
     }
 
     #[test]
@@ -247,17 +285,22 @@ mod tests {
 
     #[test]
     fn secrets_that_cannot_be_masked_are_refused() {
-        let refused =
-            |secrets: &[&[u8]]| Masker::new(&secrets.iter().map(|s| s.to_vec()).collect::<Vec<_>>()).unwrap_err();
-        assert!(matches!(refused(&[b"long enough", b"abc"]), MaskerError::TooShort { index: 1 }));
-        assert!(matches!(refused(&[b""]), MaskerError::TooShort { index: 0 }));
-        assert!(matches!(refused(&[b"ab\ncd\n ef \n"]), MaskerError::TooShort { index: 0 }));
+        let refused = |secrets: &[&[u8]]| Masker::new(&named(secrets)).unwrap_err();
+        assert!(matches!(refused(&[b"long enough", b"abc"]), MaskerError::TooShort { name } if name.as_str() == "s1"));
+        assert!(matches!(refused(&[b""]), MaskerError::TooShort { .. }));
+        assert!(matches!(refused(&[b"ab\ncd\n ef \n"]), MaskerError::TooShort { .. }));
         assert!(matches!(refused(&[&[b'x'; MOST + 1]]), MaskerError::TooMuch { bytes } if bytes == MOST + 1));
         assert_eq!(masked(&Masker::new(&[]).unwrap(), &[b"a", b"b"]), "ab");
     }
 
     #[test]
+    fn when_everything_may_be_secret_nothing_is_published() {
+        assert_eq!(masked(&Masker::everything(), &[b"hun", b"ter2\n"]), "");
+        assert_eq!(masker(&["hunter2"]).cover("pw hunter2"), "pw ***");
+    }
+
+    #[test]
     fn debugging_a_masker_does_not_print_what_it_masks() {
-        assert_eq!(format!("{:?}", masker(&["0123"])), "Masker { patterns: Some(4 patterns) }");
+        assert_eq!(format!("{:?}", masker(&["0123"])), "Masker { what: Secrets(4 patterns) }");
     }
 }

@@ -134,6 +134,12 @@ impl Recorder {
         })))
     }
 
+    /// Masks from here on what this masker knows; what is published stays.
+    pub fn mask_with(&mut self, masker: Masker) {
+        self.input.resize(CHUNK.max(2 * masker.longest()), 0);
+        self.masker = masker;
+    }
+
     /// Moves what is in the pipe now, at most 4 MiB, without waiting, and publishes it. Each batch for the journal is
     /// given to `journal` before the next is made; after a kill the last one may come again.
     pub fn pump(&mut self, pipe: BorrowedFd<'_>, journal: &mut dyn FnMut(&JournalBatch<'_>)) -> io::Result<PipeState> {

@@ -2,6 +2,7 @@
 
 use super::stem::Stem;
 use super::*;
+use crate::model::Secret;
 use std::fs;
 use std::io::{PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
@@ -61,7 +62,7 @@ impl Step {
 }
 
 fn masker() -> Masker {
-    Masker::new(&[b"hunter2!".to_vec()]).unwrap()
+    Masker::new(&[Secret { name: "pw".parse().unwrap(), bytes: b"hunter2!".to_vec() }]).unwrap()
 }
 
 fn said(batch: &JournalBatch<'_>) -> String {

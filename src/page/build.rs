@@ -6,7 +6,7 @@ use super::{Clock, Frame, Refresh, foreign, state};
 use crate::config::Site;
 use crate::model::{Build, BuildState, Change, DeployState, StepRow, StepState, Target, Trust, Verdict};
 use crate::view::text::{bytes, count, duration, harmless};
-use crate::view::{BuildView, standing, step_standing, step_took, took};
+use crate::view::{BuildView, standing, step_standing, step_took, step_words, took};
 use maud::{Markup, html};
 use std::time::Duration;
 
@@ -152,10 +152,6 @@ fn steps(view: &BuildView, clock: &Clock) -> Markup {
 
 fn step_row(step: &StepRow, clock: &Clock) -> Markup {
     let (word, light) = step_standing(step);
-    let outcome = match &step.state {
-        StepState::Finished { outcome, .. } => outcome.as_str(),
-        StepState::Pending | StepState::Running { .. } => "",
-    };
     let has_log = match step.state {
         StepState::Pending => false,
         StepState::Running { .. } => true,
@@ -165,7 +161,7 @@ fn step_row(step: &StepRow, clock: &Clock) -> Markup {
         tr {
             th scope="row" { (step.name) }
             td { (state(word, light)) }
-            td { (harmless(outcome)) }
+            td { (harmless(&step_words(step))) }
             td.num data-l="took" { @if let Some(took) = step_took(step, clock.now) { (duration(took)) } }
             td.num data-l="CPU" { @if let Some(cpu) = step.usage.cpu_usec { (duration(Duration::from_micros(cpu))) } }
             td.num data-l="memory" { @if let Some(peak) = step.usage.memory_peak { (bytes(peak)) } }

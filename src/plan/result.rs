@@ -1,9 +1,14 @@
 //! The result algebra: what a step contributes, whether the next one runs, what the build is.
-//! The rules are Buildbot's (`process/results`, `haltOnFailure`, `warnOnFailure`, `alwaysRun`).
+//! The rules are Buildbot's (`process/results`, `decodeRC`, `haltOnFailure`, `warnOnFailure`, `alwaysRun`).
 
 use crate::config::project::{OnFailure, When};
 use crate::model::Verdict;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What exit codes mean that say more than "failed" (Buildbot's `decodeRC`); without an entry 0 is success and all else
+/// failure. Its verdicts are those of the project: skipped, success, warnings, failure.
+pub type Decode = BTreeMap<u8, Verdict>;
 
 /// How a step's main process ended, and whether we had a hand in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +49,12 @@ fn bytes(count: u64) -> String {
 }
 
 /// What the end of a step means before `on-failure` is asked, and how it reads.
-pub fn judge(ended: &Ended) -> (Verdict, String) {
+pub fn judge(ended: &Ended, decode: &Decode) -> (Verdict, String) {
+    if let Ended::Exited(code) = ended
+        && let Some(verdict) = u8::try_from(*code).ok().and_then(|code| decode.get(&code))
+    {
+        return (*verdict, decoded(*code, *verdict));
+    }
     match ended {
         Ended::Exited(0) => (Verdict::Success, String::new()),
         Ended::Exited(code) => (Verdict::Failure, format!("exit code {code}")),
@@ -53,9 +63,10 @@ pub fn judge(ended: &Ended) -> (Verdict, String) {
             (Verdict::Failure, "killed by SIGKILL, which was not ours: perhaps out of memory".to_owned())
         }
         Ended::Signalled(signal) => (Verdict::Failure, format!("killed by {signal}")),
-        Ended::OutOfMemory(Some(limit)) => {
-            (Verdict::Failure, format!("killed: out of memory at {}; `memory` in [build] allows more", bytes(*limit)))
-        }
+        Ended::OutOfMemory(Some(limit)) => (
+            Verdict::Failure,
+            format!("killed: out of memory at {}; `memory` of the step or in [build] allows more", bytes(*limit)),
+        ),
         Ended::OutOfMemory(None) => (Verdict::Failure, "killed: out of memory".to_owned()),
         Ended::TimedOut(limit) => {
             (Verdict::Failure, format!("timeout: stopped after {}; `timeout` of the step allows more", minutes(*limit)))
@@ -74,6 +85,23 @@ pub fn judge(ended: &Ended) -> (Verdict, String) {
         ),
         Ended::Stopped => (Verdict::Cancelled, "stopped".to_owned()),
         Ended::Broken(why) => (Verdict::Exception, why.clone()),
+    }
+}
+
+/// How an exit code reads that the project has given a meaning.
+fn decoded(code: i32, verdict: Verdict) -> String {
+    match (code, verdict) {
+        (0, Verdict::Success) => String::new(),
+        (_, Verdict::Failure) => format!("exit code {code}"),
+        (
+            _,
+            Verdict::Skipped
+            | Verdict::Success
+            | Verdict::Warnings
+            | Verdict::Exception
+            | Verdict::Retry
+            | Verdict::Cancelled,
+        ) => format!("exit code {code}, which means {verdict}"),
     }
 }
 
@@ -123,7 +151,8 @@ impl Progress {
     pub fn runs(self, when: When) -> bool {
         match when {
             When::Always => true,
-            When::Success => !self.halted,
+            // Whether something has changed is decided by the files.
+            When::Success | When::Changed => !self.halted,
             When::Failure => self.worst == Verdict::Failure,
         }
     }
@@ -132,6 +161,30 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exit_codes_mean_what_the_project_says() {
+        use Verdict::{Failure, Skipped, Success, Warnings};
+        let decode = Decode::from([(2, Warnings), (3, Success), (4, Failure), (77, Skipped)]);
+        for (code, verdict, outcome) in [
+            (0, Success, ""),
+            (1, Failure, "exit code 1"),
+            (2, Warnings, "exit code 2, which means warnings"),
+            (3, Success, "exit code 3, which means success"),
+            (4, Failure, "exit code 4"),
+            (77, Skipped, "exit code 77, which means skipped"),
+            (255, Failure, "exit code 255"),
+        ] {
+            assert_eq!(judge(&Ended::Exited(code), &decode), (verdict, outcome.to_owned()), "{code}");
+        }
+        let strange = Decode::from([(0, Failure), (1, Success)]);
+        assert_eq!([0, 1, 2].map(|code| judge(&Ended::Exited(code), &strange).0), [Failure, Success, Failure]);
+        // Only what the program says itself has a meaning of its own.
+        let all = (0..=255).map(|code| (code, Success)).collect();
+        assert_eq!(judge(&Ended::Signalled("SIGKILL".into()), &all).0, Failure);
+        assert_eq!(judge(&Ended::TimedOut(Duration::from_secs(1)), &all).0, Failure);
+        assert_eq!(judge(&Ended::Stopped, &all).0, Verdict::Cancelled);
+    }
 
     #[test]
     fn how_ends_are_judged() {
@@ -146,9 +199,84 @@ mod tests {
             (Ended::Broken("no bus".into()), Verdict::Exception, "no bus"),
         ];
         for (ended, verdict, outcome) in table {
-            let judged = judge(&ended);
+            let judged = judge(&ended, &Decode::new());
             assert_eq!(judged.0, verdict, "{ended:?}");
             assert!(judged.1.starts_with(outcome), "{ended:?}: {}", judged.1);
+        }
+    }
+
+    /// Buildbot 4.3, `process/buildstep.py` and `process/results.py`: `computeResultAndTermination`, `worst_status`, and
+    /// `Build.getNextStep` for whether a step runs. The flags are those with which each of our words is documented.
+    mod buildbot {
+        use super::super::{OnFailure, Verdict};
+
+        struct Flags {
+            halt_on_failure: bool,
+            flunk_on_failure: bool,
+            warn_on_failure: bool,
+        }
+
+        fn flags(on_failure: OnFailure) -> Flags {
+            let (halt_on_failure, flunk_on_failure, warn_on_failure) = match on_failure {
+                OnFailure::Halt => (true, true, false),
+                OnFailure::Continue => (false, true, false),
+                OnFailure::Warn => (false, false, true),
+                OnFailure::Ignore => (false, false, false),
+            };
+            Flags { halt_on_failure, flunk_on_failure, warn_on_failure }
+        }
+
+        /// `for s in (CANCELLED, RETRY, EXCEPTION, FAILURE, WARNINGS, SUCCESS, SKIPPED): if s in (a, b): return s`
+        fn worst_status(a: Verdict, b: Verdict) -> Verdict {
+            use Verdict::{Cancelled, Exception, Failure, Retry, Skipped, Success, Warnings};
+            let order = [Cancelled, Retry, Exception, Failure, Warnings, Success, Skipped];
+            order.into_iter().find(|s| *s == a || *s == b).unwrap()
+        }
+
+        /// The overall result after a step, and whether the build ends.
+        pub(super) fn compute(result: Verdict, on_failure: OnFailure, previous: Verdict) -> (Verdict, bool) {
+            let flags = flags(on_failure);
+            let (mut possible_overall_result, mut terminate) = (result, false);
+            if result == Verdict::Failure {
+                if !flags.flunk_on_failure {
+                    possible_overall_result = Verdict::Success;
+                }
+                if flags.warn_on_failure {
+                    possible_overall_result = Verdict::Warnings;
+                }
+                if flags.flunk_on_failure {
+                    possible_overall_result = Verdict::Failure;
+                }
+                terminate = flags.halt_on_failure;
+            } else if [Verdict::Exception, Verdict::Retry, Verdict::Cancelled].contains(&result) {
+                terminate = true;
+            }
+            (worst_status(previous, possible_overall_result), terminate)
+        }
+    }
+
+    #[test]
+    fn the_algebra_is_buildbots() {
+        let words = [OnFailure::Halt, OnFailure::Continue, OnFailure::Warn, OnFailure::Ignore];
+        let ways: Vec<(Verdict, OnFailure)> =
+            Verdict::ALL.iter().flat_map(|verdict| words.map(|word| (*verdict, word))).collect();
+        // All builds of one, two and three steps: 28 + 28² + 28³.
+        let mut builds: Vec<Vec<(Verdict, OnFailure)>> = vec![Vec::new()];
+        for _ in 0..3 {
+            let longer = builds.iter().flat_map(|build| ways.iter().map(|way| [&build[..], &[*way]].concat()));
+            builds = builds.iter().cloned().chain(longer.collect::<Vec<_>>()).collect();
+        }
+        for steps in builds {
+            let (mut ours, mut worst, mut terminated) = (Progress::START, Verdict::Success, false);
+            for (verdict, on_failure) in &steps {
+                ours = ours.after(*verdict, *on_failure);
+                let (result, terminate) = buildbot::compute(*verdict, *on_failure, worst);
+                worst = result;
+                terminated |= terminate;
+            }
+            assert_eq!((ours.worst, ours.halted), (worst, terminated), "{steps:?}");
+            // `alwaysRun` steps run after a termination, all others do not.
+            assert_eq!((ours.runs(When::Success), ours.runs(When::Always)), (!terminated, true), "{steps:?}");
         }
     }
 

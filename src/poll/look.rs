@@ -8,6 +8,7 @@ use crate::model::{Change, CommitId, NewRequest, Origin, Place, ProjectName, Ref
 use crate::order::{Order, OrderError, Orders, Work};
 use crate::plan::due::{Polling, is_due};
 use crate::plan::tips::{TipChange, compare, watched};
+use crate::start::start_or_wake;
 use crate::store::{Queued, Store, StoreError};
 use crate::tell;
 use crate::wake::Wake;
@@ -178,7 +179,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
         tell::queued(name, request, "new commits");
     }
     if !queued.is_empty() {
-        Wake::Build.up_or_warn(place);
+        start_or_wake(place);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::config::{LoadError, Project, load_project};
 use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
 use crate::model::unit::Trust;
 use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, Stop, Target};
+use crate::start::start_or_wake;
 use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
@@ -13,6 +14,7 @@ use crate::wake::Wake;
 use deploy::{NotTaken, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longest reason, in bytes; it is for people to read.
@@ -39,13 +41,21 @@ pub enum TakeError {
 pub fn take_requests(place: &Place) -> Result<(), TakeError> {
     let mut passed = PassedFds::take_all()?;
     let socket = passed.take("ci-build.socket").ok_or(TakeError::NoSocket)?;
-    let taker = Taker { place, store: Mutex::new(Store::open(place)?) };
-    Ok(intake::serve(&UnixListener::from(socket), &|ask, peer| taker.decide(ask, peer))?)
+    let store = Mutex::new(Store::open(place)?);
+    std::thread::scope(|threads| {
+        // Room for one: whoever starts builds looks at all that waits, so that one more look covers all that came.
+        let (queued, news) = sync_channel(1);
+        threads.spawn(move || news.iter().for_each(|()| start_or_wake(place)));
+        let taker = Taker { place, store, queued };
+        Ok(intake::serve(&UnixListener::from(socket), &|ask, peer| taker.decide(ask, peer))?)
+    })
 }
 
 struct Taker<'a> {
     place: &'a Place,
     store: Mutex<Store>,
+    /// Tells who starts builds; nobody who asks waits for that.
+    queued: SyncSender<()>,
 }
 
 /// No, and why.
@@ -117,7 +127,10 @@ impl Taker<'_> {
             })
             .map_err(|e: StoreError| store_trouble(&e))?;
         tell::queued(&ask.project, &queued, &origin.describe());
-        Wake::Build.up_or_warn(self.place);
+        match self.queued.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(())) => {}
+            Err(TrySendError::Disconnected(())) => Wake::Build.up_or_warn(self.place),
+        }
         Ok(Answer::Queued { request: queued.id() })
     }
 

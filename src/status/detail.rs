@@ -1,10 +1,10 @@
 //! One project or one build, in full.
 
 use super::paint::{BOLD, Cell, Columns, DIM, PLAIN, RED, Screen, colour, painted};
-use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place, StepState};
+use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place};
 use crate::view::text::{bytes, count, duration, harmless};
 use crate::view::{
-    BuildView, Light, ProjectView, Setup, began, standing, step_standing, step_took, subject, took, when,
+    BuildView, Light, ProjectView, Setup, began, standing, step_standing, step_took, step_words, subject, took, when,
 };
 use std::time::Duration;
 
@@ -189,10 +189,6 @@ fn steps(view: &BuildView, screen: &Screen) -> String {
     let mut steps = Columns::head(&["STEP", "RESULT", "TOOK", "CPU", "MEMORY", "LOG", "OUTCOME"]);
     for step in &view.steps {
         let (word, light) = step_standing(step);
-        let outcome = match &step.state {
-            StepState::Finished { outcome, .. } => outcome.as_str(),
-            StepState::Pending | StepState::Running { .. } => "",
-        };
         let or_dash = |text: Option<String>| match text {
             Some(text) => Cell::new(PLAIN, text),
             None => Cell::new(DIM, "–"),
@@ -204,7 +200,7 @@ fn steps(view: &BuildView, screen: &Screen) -> String {
             or_dash(step.usage.cpu_usec.map(|usec| duration(Duration::from_micros(usec)))),
             or_dash(step.usage.memory_peak.map(bytes)),
             or_dash(step.log.map(|log| bytes(log.bytes))),
-            Cell::plain(outcome),
+            Cell::plain(step_words(step)),
         ]);
     }
     steps.render(screen)

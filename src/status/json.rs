@@ -162,6 +162,8 @@ pub(super) struct Whole<'a> {
 struct StepJson<'a> {
     index: u16,
     name: &'a str,
+    description: Option<&'a str>,
+    done: Option<&'a str>,
     /// `pending`, `running` or `finished`
     state: &'static str,
     verdict: Option<Verdict>,
@@ -354,6 +356,8 @@ fn step(step: &StepRow) -> StepJson<'_> {
     StepJson {
         index: step.index.0,
         name: step.name.as_str(),
+        description: step.words.description.as_deref(),
+        done: step.words.done.as_deref(),
         state,
         verdict,
         outcome,

@@ -3,7 +3,7 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
-use crate::model::build::{LogSize, Usage};
+use crate::model::build::{LogSize, StepWords, Usage};
 use crate::model::{
     Build, BuildId, BuildNumber, BuildState, CommitId, ProjectName, RefName, Request, StepIndex, StepName, StepRow,
     StepState, Stop, Trust, Verdict,
@@ -16,6 +16,8 @@ use rusqlite::params;
 pub struct NewStep {
     /// Its name.
     pub name: StepName,
+    /// What it says of itself.
+    pub words: StepWords,
     /// What it runs, as JSON, so that whoever takes the build over runs the same; none for the checkout.
     pub spec: Option<String>,
 }
@@ -78,6 +80,8 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
     Ok(StepRow {
         index: StepIndex(row.get("idx")?),
         name: row.parse("name")?,
+        words: StepWords { description: row.get("description")?, done: row.get("done")? },
+        unneeded: row.get("unneeded")?,
         state,
         usage: Usage { cpu_usec: row.get("cpu_usec")?, memory_peak: row.get("memory_peak")? },
         log: bytes.zip(lines).map(|(bytes, lines)| LogSize { bytes, lines }),
@@ -134,6 +138,20 @@ impl Read<'_> {
     pub fn steps(&self, id: &BuildId) -> Result<Vec<StepRow>> {
         let sql = "SELECT * FROM step WHERE project = ?1 AND number = ?2 ORDER BY idx";
         all(self.0, sql, params![id.project.as_str(), id.number.0], step)
+    }
+
+    /// One step of a build.
+    pub fn step(&self, id: &BuildId, index: StepIndex) -> Result<Option<StepRow>> {
+        let sql = "SELECT * FROM step WHERE project = ?1 AND number = ?2 AND idx = ?3";
+        one(self.0, sql, params![id.project.as_str(), id.number.0, index.0], step)
+    }
+
+    /// The newest green build before this one of the same ref; none for a build of no ref.
+    pub fn last_green(&self, of: &Build) -> Result<Option<Build>> {
+        let sql = "SELECT * FROM build WHERE project = ?1 AND ref = ?2 AND number < ?3 AND state = 'finished'
+                   AND verdict IN ('success', 'warnings') AND sha IS NOT NULL ORDER BY number DESC LIMIT 1";
+        let reference = of.reference.as_ref().map(RefName::as_str);
+        one(self.0, sql, params![of.id.project.as_str(), reference, of.id.number.0], build)
     }
 
     /// What a step runs, as it was fixed when the build began.
@@ -207,8 +225,17 @@ impl Tx<'_> {
     fn insert_steps(&self, id: &BuildId, first: usize, steps: &[NewStep]) -> Result<()> {
         for (index, step) in (first..).zip(steps) {
             self.0.execute(
-                "INSERT INTO step (project, number, idx, name, spec, state) VALUES (?1, ?2, ?3, ?4, ?5, 'pending')",
-                params![id.project.as_str(), id.number.0, index, step.name.as_str(), step.spec],
+                "INSERT INTO step (project, number, idx, name, spec, state, description, done)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7)",
+                params![
+                    id.project.as_str(),
+                    id.number.0,
+                    index,
+                    step.name.as_str(),
+                    step.spec,
+                    step.words.description,
+                    step.words.done,
+                ],
             )?;
         }
         Ok(())
@@ -238,6 +265,14 @@ impl Tx<'_> {
                 to_json(&changes)?
             ],
         )?;
+        Ok(())
+    }
+
+    /// A step that has not begun will not be needed, and why.
+    pub fn step_unneeded(&self, id: &BuildId, index: StepIndex, why: &str) -> Result<()> {
+        let sql = "UPDATE step SET unneeded = ?4
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'pending'";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0, why])?;
         Ok(())
     }
 

@@ -111,8 +111,9 @@ fn a_build_is_finished_once_and_its_open_steps_with_it() {
     let (_folder, place) = place();
     let mut store = Store::open(&place).unwrap();
     let request = queue(&mut store, ask("gkp", "main", 'a'), 1).id();
-    let steps: Vec<NewStep> =
-        ["checkout", "test", "lint"].map(|n| NewStep { name: n.parse().unwrap(), spec: None }).into();
+    let steps: Vec<NewStep> = ["checkout", "test", "lint"]
+        .map(|n| NewStep { name: n.parse().unwrap(), words: Default::default(), spec: None })
+        .into();
     let id = store
         .write(|tx| {
             let request = tx.read().request(request)?.unwrap();

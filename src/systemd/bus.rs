@@ -3,7 +3,8 @@
 use super::signal::{Heard, Listener, Pump, owner_rule, says_systemd_is_back};
 use crate::model::place::BusAddress;
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
@@ -39,6 +40,8 @@ pub struct Bus {
 pub(super) struct Shared {
     pub(super) connection: Connection,
     pub(super) pump: Arc<Mutex<Pump>>,
+    /// Match rules that stay as long as the connection.
+    kept: Mutex<BTreeSet<String>>,
 }
 
 impl Drop for Shared {
@@ -170,7 +173,7 @@ impl Bus {
         let connection = builder
             .and_then(|builder| builder.method_timeout(CALL_TIMEOUT).build())
             .map_err(|cause| BusError::Connect { bus, cause: Box::new(cause) })?;
-        Ok(Bus { shared: Arc::new(Shared { connection, pump: Arc::default() }) })
+        Ok(Bus { shared: Arc::new(Shared { connection, pump: Arc::default(), kept: Mutex::default() }) })
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -248,6 +251,17 @@ impl Bus {
     pub(super) fn add_match(&self, rule: &str) -> Result<(), BusError> {
         let called = self.shared.connection.call_method(Some(DBUS), DBUS_PATH, Some(DBUS), "AddMatch", &(rule,));
         called.map(drop).map_err(|error| BusError::of("AddMatch", error))
+    }
+
+    /// The same for the connection's life; nothing to do the second time.
+    pub(super) fn keep_match(&self, rule: String) -> Result<(), BusError> {
+        // Held over the call: whoever comes second may go on only when the bus has the rule.
+        let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.contains(&rule) {
+            self.add_match(&rule)?;
+            kept.insert(rule);
+        }
+        Ok(())
     }
 
     /// Takes one earlier `add_match` back, without waiting for the answer: nobody depends on it.

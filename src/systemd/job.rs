@@ -1,7 +1,7 @@
 //! Jobs: what systemd has queued for a unit, and waiting for the end of one.
 
 use super::bus::{Bus, BusError, body_of};
-use super::signal::{Heard, Listener, is, manager_rule, owner_rule, says_systemd_is_back};
+use super::signal::{Heard, Listener, is, owner_rule, says_systemd_is_back, standing_rule};
 use super::word::answers;
 use std::time::{Duration, Instant};
 use zbus::message::Message;
@@ -94,7 +94,7 @@ pub(super) struct JobEar {
 impl JobEar {
     /// The rule names no unit: for a unit asked for by an alias, the signal carries another name.
     pub(super) fn open(bus: &Bus) -> Result<JobEar, BusError> {
-        let listener = Listener::open(bus, vec![manager_rule("JobRemoved"), owner_rule()])?;
+        let listener = Listener::open(bus, vec![standing_rule("JobRemoved"), owner_rule()])?;
         Ok(JobEar { bus: bus.clone(), listener })
     }
 

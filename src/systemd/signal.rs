@@ -36,6 +36,16 @@ pub(super) enum Heard {
     TimedOut,
 }
 
+/// A match rule, and how long the bus is to keep it.
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// As long as the listener is there.
+    Own(String),
+    /// As long as the connection: many listeners have the same, one after the other, and each adding costs as much as
+    /// any call.
+    Standing(String),
+}
+
 /// An ear for some match rules. It hears what other listeners of the same bus asked for too.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -46,13 +56,18 @@ pub(super) struct Listener {
 }
 
 /// The rule for systemd arriving on the bus or leaving it.
-pub(super) fn owner_rule() -> String {
-    format!(
+pub(super) fn owner_rule() -> Rule {
+    Rule::Standing(format!(
         "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{SYSTEMD}'"
-    )
+    ))
 }
 
-/// The rule for one signal of the manager object.
+/// The rule for one signal of the manager object, whatever it is about.
+pub(super) fn standing_rule(member: &str) -> Rule {
+    Rule::Standing(manager_rule(member))
+}
+
+/// The text of a rule for one signal of the manager object.
 pub(super) fn manager_rule(member: &str) -> String {
     use super::bus::{MANAGER, MANAGER_PATH};
     format!("type='signal',sender='{SYSTEMD}',path='{MANAGER_PATH}',interface='{MANAGER}',member='{member}'")
@@ -74,13 +89,18 @@ pub(super) fn says_systemd_is_back(signal: &Message) -> Result<bool, BusError> {
 
 impl Listener {
     /// Begins to listen. When this returns, the bus has the rules: what happens from now on is heard.
-    pub(super) fn open(bus: &Bus, rules: Vec<String>) -> Result<Listener, BusError> {
+    pub(super) fn open(bus: &Bus, rules: Vec<Rule>) -> Result<Listener, BusError> {
         let (sender, events) = mpsc::channel();
         enlist(bus, sender.clone())?;
         let mut listener = Listener { bus: bus.clone(), rules: Vec::with_capacity(rules.len()), sender, events };
         for rule in rules {
-            bus.add_match(&rule)?;
-            listener.rules.push(rule);
+            match rule {
+                Rule::Own(rule) => {
+                    bus.add_match(&rule)?;
+                    listener.rules.push(rule);
+                }
+                Rule::Standing(rule) => bus.keep_match(rule)?,
+            }
         }
         Ok(listener)
     }

@@ -1,7 +1,7 @@
 //! Waiting for a unit to change, without polling.
 
 use super::bus::{Again, Bus, BusError, PROPERTIES, SYSTEMD, body_of};
-use super::signal::{Event, Heard, Listener, is, manager_rule, owner_rule, says_systemd_is_back};
+use super::signal::{Event, Heard, Listener, Rule, is, manager_rule, owner_rule, says_systemd_is_back, standing_rule};
 use super::unit::{ActiveState, UnitState, path_of};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ impl Bus {
         // A change that systemd had not told yet when it began to reload is told by no PropertiesChanged after it; and
         // the first change after a unit was loaded may be told as UnitNew.
         let appeared = format!("{},arg0='{unit}'", manager_rule("UnitNew"));
-        let rules = vec![changed, appeared, manager_rule("Reloading"), owner_rule()];
+        let rules = vec![Rule::Own(changed), Rule::Own(appeared), standing_rule("Reloading"), owner_rule()];
         let listener = Listener::open(self, rules)?;
         self.subscribe()?;
         Ok(Watch { bus: self.clone(), unit: unit.to_owned(), path, listener, stale: true, down: false })

@@ -2,6 +2,7 @@
 
 use super::overview::Light;
 use super::text::between;
+use crate::model::build::StepWords;
 use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
 use crate::store::{Read, Result};
 use jiff::Timestamp;
@@ -101,6 +102,21 @@ pub fn standing(build: &Build) -> (&'static str, Light) {
         BuildState::Running { .. } => (if build.stop.is_some() { "stopping" } else { "running" }, Light::Blue),
         BuildState::Finished { verdict, .. } => (verdict.as_str(), Light::of(verdict)),
     }
+}
+
+/// What there is to say of a step besides its state: what it does, then what it did, and how that ended.
+pub fn step_words(step: &StepRow) -> String {
+    let StepWords { description, done } = &step.words;
+    let said = match &step.state {
+        StepState::Pending => [None, None],
+        StepState::Running { .. } => [description.as_deref(), None],
+        // It did nothing.
+        StepState::Finished { started: None, outcome, .. } => [None, Some(outcome.as_str())],
+        StepState::Finished { started: Some(_), outcome, .. } => {
+            [done.as_deref().or(description.as_deref()), Some(outcome.as_str())]
+        }
+    };
+    said.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 /// A step's state in one word, and its colour.

@@ -5,27 +5,21 @@ use super::incremental::{self, Updated};
 use super::pipeline;
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, Keep};
 use super::sweep;
-use crate::git::{Git, Scratch, disposable, tree};
+use crate::git::{Git, Scratch, changed, disposable, tree};
+use crate::model::Room;
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::time::Instant;
 
-/// What steps build in; filled anew for every build.
-const WORKSPACE: &str = "workspace";
-/// The steps' `/tmp`; emptied for every build.
-const TMP: &str = "tmp";
-/// Kept from build to build.
-const KEPT: [&str; 2] = ["home", "cache"];
-
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::open(&task.folder)?;
-    for name in KEPT.map(OsStr::new) {
+    for name in [Room::HOME, Room::CACHE].map(OsStr::new) {
         match task.keep {
             Keep::Nothing => drop(fresh(&folder, name)?),
             Keep::Homes | Keep::Untracked { .. } => drop(real_folder(&folder, name)?),
         }
     }
-    fresh(&folder, OsStr::new(TMP))?;
+    fresh(&folder, OsStr::new(Room::TMP))?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     // A commit whose steps nobody can tell costs no more than this.
@@ -36,21 +30,22 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     let filled = match &task.keep {
         Keep::Homes | Keep::Nothing => fill(task, &git, &folder)?,
         Keep::Untracked { previous } => {
-            match incremental::update(&folder, OsStr::new(WORKSPACE), &git, task, previous)? {
+            match incremental::update(&folder, OsStr::new(Room::WORKSPACE), &git, task, previous)? {
                 Updated::Done(filled) => filled,
                 Updated::TooOld => fill(task, &git, &folder)?,
             }
         }
     };
     if let Some(wanted) = &task.git_dir {
-        let workspace = task.folder.join(WORKSPACE);
+        let workspace = task.folder.join(Room::WORKSPACE);
         disposable::make(&git, &task.mirror, &task.commit, wanted.branch.as_ref(), wanted.depth, &workspace)?;
     }
-    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, pipeline })
+    let changed = task.since.as_ref().map(|since| changed::paths(&git, since, &task.commit)).transpose()?;
+    Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, changed: changed.flatten(), pipeline })
 }
 
 fn fill(task: &CheckoutTask, git: &Git<'_>, folder: &Folder) -> Result<tree::Filled, Failure> {
-    let workspace = fresh(folder, OsStr::new(WORKSPACE))?;
+    let workspace = fresh(folder, OsStr::new(Room::WORKSPACE))?;
     Ok(tree::fill(git, &task.mirror, &task.commit, &task.shape, workspace.path())?)
 }
 

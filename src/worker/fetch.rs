@@ -4,7 +4,7 @@ use super::protocol::{
     AskedRef, COMMITS_TOLD, Failure, FailureKind, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, Refs, RefsTask,
     Remote, TidyTask,
 };
-use crate::git::{Access, Git, GitError, History, Mirror, Scratch, history, refs};
+use crate::git::{Access, Git, GitError, History, Mirror, Resolve, Scratch, history, refs};
 use std::time::Instant;
 
 impl From<GitError> for Failure {
@@ -32,8 +32,7 @@ pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, 
     let scratch = Scratch::new(Some(&access))?;
     let git = Git::borrowing(&scratch, Some(&access), deadline);
     let mirror = Mirror::open(&git, &access, &task.mirror, task.depth)?;
-    let here = task.resolve.as_ref().map(|asked| mirror.has(asked)).transpose()?.unwrap_or(false);
-    if !(here && task.refs.is_empty()) {
+    if !is_here(&mirror, task)? {
         mirror.fetch()?;
     }
     let mut left = COMMITS_TOLD;
@@ -41,6 +40,17 @@ pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, 
     let refs = task.refs.iter().map(news).collect::<Result<_, GitError>>()?;
     let resolved = task.resolve.as_ref().map(|asked| mirror.resolve(asked)).transpose()?;
     Ok(FetchAnswer { refs, resolved })
+}
+
+/// Whether all that is asked is in the mirror already.
+fn is_here(mirror: &Mirror<'_>, task: &FetchTask) -> Result<bool, GitError> {
+    match (&task.resolve, task.refs.as_slice()) {
+        (Some(asked), []) if mirror.has(asked)? => Ok(true),
+        (Some(Resolve::Branch(name)), []) => mirror.is_current(Some(name)),
+        (Some(Resolve::Branch(name)), [only]) if only.name == *name => mirror.is_current(Some(name)),
+        (Some(Resolve::Head), []) => mirror.is_current(None),
+        (Some(Resolve::Head | Resolve::Branch(_) | Resolve::Revision(_)) | None, _) => Ok(false),
+    }
 }
 
 /// The news of one ref; `left` is how many commits the answer still has room for.

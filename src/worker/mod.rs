@@ -20,4 +20,5 @@ pub mod protocol;
 mod release;
 mod release_make;
 pub mod run;
+mod secret;
 mod sweep;

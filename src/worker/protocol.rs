@@ -3,6 +3,7 @@
 mod git;
 mod outside;
 mod release;
+mod secret;
 
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
@@ -13,6 +14,7 @@ pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
     ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
+pub use self::secret::{SecretsAnswer, SecretsTask};
 pub use crate::git::{Commit, History, Refs, Relation, Resolve, Resolved};
 pub use crate::model::{FailureKind, Line};
 
@@ -41,6 +43,8 @@ pub enum Task {
     Tidy(TidyTask),
     /// Fill a workspace with exactly one commit.
     Checkout(CheckoutTask),
+    /// Say what the credentials hold that this worker was given.
+    Secrets(SecretsTask),
     /// Say what a deploy target lacks.
     ReleaseCheck(ReleaseCheckTask),
     /// Make a release beside the current one.
@@ -65,6 +69,7 @@ impl Task {
             Task::Fetch(_) => "fetch",
             Task::Tidy(_) => "tidy",
             Task::Checkout(_) => "checkout",
+            Task::Secrets(_) => "secrets",
             Task::ReleaseCheck(_) => "release-check",
             Task::ReleaseMake(_) => "release-make",
             Task::ReleaseSwitch(_) => "release-switch",
@@ -89,7 +94,7 @@ impl Task {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
             }
-            Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::ReleaseList(_) => SMALL_JOB,
+            Task::Secrets(_) | Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::ReleaseList(_) => SMALL_JOB,
         }
     }
 }
@@ -116,6 +121,7 @@ asks! {
     Fetch(FetchTask) => FetchAnswer;
     Tidy(TidyTask) => ();
     Checkout(CheckoutTask) => CheckoutAnswer;
+    Secrets(SecretsTask) => SecretsAnswer;
     ReleaseCheck(ReleaseCheckTask) => ReleaseCheckAnswer;
     ReleaseMake(ReleaseMakeTask) => ReleaseMakeAnswer;
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;

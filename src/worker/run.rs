@@ -1,10 +1,10 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{checkout, fetch, health, mail, release, release_make};
+use super::{checkout, fetch, health, mail, release, release_make, secret};
 use crate::worker::protocol::{
     CheckoutTask, FetchTask, HealthTask, MailTask, RefsTask, ReleaseCheckTask, ReleaseListTask, ReleaseMakeTask,
-    ReleaseRemoveTask, ReleaseSwitchTask, TidyTask,
+    ReleaseRemoveTask, ReleaseSwitchTask, SecretsTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, Read, Write};
@@ -69,6 +69,7 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::Fetch(task) => said::<FetchTask>(fetch::fetch(&task, deadline)),
         Task::Tidy(task) => said::<TidyTask>(fetch::tidy(&task, deadline)),
         Task::Checkout(task) => said::<CheckoutTask>(checkout::checkout(&task, deadline)),
+        Task::Secrets(SecretsTask {}) => said::<SecretsTask>(secret::read()),
         Task::ReleaseCheck(task) => said::<ReleaseCheckTask>(release::check(&task)),
         Task::ReleaseMake(task) => said::<ReleaseMakeTask>(release_make::make(&task, deadline)),
         Task::ReleaseSwitch(task) => said::<ReleaseSwitchTask>(release::switch(&task)),

@@ -106,10 +106,9 @@ fn a_hostile_one_reaches_nothing() {
         fails("head -c 200000 /dev/zero | tr '\\0' '[' >.ci.toml", ".ci.toml:1:");
         let head = "printf '[[step]]\\nname = \"a\"\\nrun = \"true\"\\n%s\\n'";
         for (line, says) in [
-            ("memory = \"64G\"", "memory"),
-            ("network = \"host\"", "network"),
+            ("network = \"host\"", "wants `network = \"host\"`, and the project's file says"),
             ("user = \"root\"", "unknown key `user`"),
-            ("secrets = [\"all\"]", "secrets"),
+            ("secrets = [\"gkp-deploy\"]", "wants the secret gkp-deploy, which"),
             ("allow = [\"userns\"]", "allow"),
             ("workdir = \"../../other\"", "without `.`"),
             ("env = { LD_PRELOAD = \"x\", CI_BUILD = \"1\" }", "set by the CI itself"),
@@ -126,6 +125,45 @@ fn a_hostile_one_reaches_nothing() {
         team.push("gkp", "honest", &[(".ci.toml", &step("look", look))]);
         let said = team.build("gkp", number + 1).is_green().text("look");
         assert!(said.starts_with("1\ncib-gkp\n") && said.contains("No such file"), "{said}");
+    }
+}
+
+#[test]
+fn a_step_has_what_its_project_offers_or_less() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        for name in ["offered", "other"] {
+            team.machine.sh(&format!(
+                "echo the-{name}-secret >/etc/ci/credentials/{name}; chmod 600 /etc/ci/credentials/{name}"
+            ));
+        }
+        project(&team, "gkp", "[build]\nsecrets = [\"offered\"]\nmemory = \"1G\"\n");
+        let steps = [
+            step("given", "cat $CREDENTIALS_DIRECTORY/offered; ls $CREDENTIALS_DIRECTORY"),
+            step("less", "ls $CREDENTIALS_DIRECTORY/ 2>&1 | grep -c offered || true")
+                + "secrets = []\nmemory = \"64G\"\n",
+            step("docs", "echo built") + "when = \"changed\"\nfiles = [\"docs/**\"]\n",
+        ];
+        team.push("gkp", "steps", &[(".ci.toml", &steps.concat()), ("docs/a", "x")]);
+        team.poll("gkp").expect_success();
+        let build = team.wait_build("gkp", 1);
+        build.is_green();
+        assert!(!build.text("given").contains("the-offered-secret"), "{}", build.text("given"));
+        assert!(build.text("given").ends_with("\noffered\n"), "{}", build.text("given"));
+        assert_eq!((build.text("less").as_str(), build.step("docs")), ("0\n", "success"));
+        assert!(build.steps[2]["spec"].as_str().unwrap().contains("1073741824"), "no more memory than the build has");
+        // Which steps are needed is seen by the files, as if the project's file said them.
+        team.push("gkp", "no docs", &[("README", "x")]);
+        team.poll("gkp").expect_success();
+        let build = team.wait_build("gkp", 2);
+        assert_eq!((build.is_green().step("docs"), build.step("given")), ("skipped", "success"));
+        team.push("gkp", "greedy", &[(".ci.toml", &(step("a", "true") + "secrets = [\"other\"]\n"))]);
+        team.build("gkp", 3).is("failure", "wants the secret other");
+        // One that is missing ends the build before its first step.
+        team.machine.sh("rm /etc/ci/credentials/offered");
+        team.push("gkp", "missing", &[(".ci.toml", &step("a", "true"))]);
+        let build = team.build("gkp", 4);
+        assert_eq!((build.is("exception", "offered").step("checkout"), build.step("a")), ("success", "skipped"));
     }
 }
 

@@ -355,8 +355,11 @@ fn verbs_answer_what_systemd_says(address: &BusAddress) {
 /// A short timeout of ours leaves the job alone.
 fn a_timeout_of_the_caller_leaves_the_job(address: &BusAddress) {
     let bus = connect(address);
-    let script = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done";
-    bus.start_transient(shell("seam-slow.service", script, vec![]), LONG).unwrap();
+    let (mut output, writer) = std::io::pipe().unwrap();
+    let script = "trap 'sleep 1; exit 0' TERM; echo up; while :; do sleep 0.1; done";
+    let up = vec![Property::standard_output_fd(writer.into())];
+    bus.start_transient(shell("seam-slow.service", script, up), LONG).unwrap();
+    output.read_exact(&mut [0; 3]).unwrap();
     let stop = bus.run_job(Verb::Stop, "seam-slow.service", Duration::from_millis(1));
     assert!(matches!(&stop, Err(JobError::TimedOut { unit, .. }) if unit == "seam-slow.service"), "{stop:?}");
     let state = bus.wait_until_over("seam-slow.service", LONG).unwrap().expect("it ends");

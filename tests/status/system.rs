@@ -91,8 +91,10 @@ impl System {
     pub fn build(&mut self, told: &Told<'_>, steps: &[&str]) -> BuildId {
         let request = self.request(told);
         let at = self.ago(told.minutes_ago);
-        let steps: Vec<NewStep> =
-            steps.iter().map(|name| NewStep { name: name.parse().unwrap(), spec: None }).collect();
+        let steps: Vec<NewStep> = steps
+            .iter()
+            .map(|name| NewStep { name: name.parse().unwrap(), words: Default::default(), spec: None })
+            .collect();
         self.write(|tx| {
             let request = tx.read().request(request)?.unwrap();
             let id = tx.start_build(&request, 0, at)?;

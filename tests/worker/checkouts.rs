@@ -21,8 +21,14 @@ pub(super) fn plain(repo: &Repo, commit: &CommitId) -> CheckoutTask {
         shape: Shape::default(),
         git_dir: None,
         pipeline: None,
+        since: None,
         timeout: LONG,
     }
+}
+
+/// Which paths a checkout of one commit tells to have changed since another.
+fn changed(repo: &Repo, since: &CommitId, commit: &CommitId) -> Option<Vec<String>> {
+    ask(CheckoutTask { since: Some(since.clone()), ..plain(repo, commit) }).unwrap().changed
 }
 
 fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
@@ -106,6 +112,28 @@ fn a_fresh_workspace_is_the_commit() {
         for folder in ["home", "cache", "tmp"] {
             assert!(repo.place.path().join("cache").join(folder).is_dir(), "{folder}");
         }
+    }
+}
+
+#[test]
+fn what_has_changed_is_told_in_bounds() {
+    for format in [&[][..], &["--object-format=sha256"]] {
+        let repo = Repo::empty(format);
+        let first = repo.commit("first", &[("README", "one\n"), ("old name", "a text that is moved\n")]);
+        // Attributes, hooks and drivers of the repository have no say in it.
+        repo.commit("attributes", &[(".gitattributes", "* diff=evil -diff\n")]);
+        repo.git(&["mv", "old name", "ünï\tcode"]);
+        let second = repo.commit("second", &[("src/a.rs", "x"), ("README", "two\n")]);
+        let many: Vec<String> = (0..5001).map(|number| format!("many/{number}")).collect();
+        let third = repo.commit("third", &many.iter().map(|path| (path.as_str(), "x")).collect::<Vec<_>>());
+        repo.mirrored();
+        let told = changed(&repo, &first, &second).unwrap();
+        assert_eq!(told, [".gitattributes", "README", "old name", "src/a.rs", "ünï\tcode"]);
+        assert_eq!(changed(&repo, &second, &first).unwrap().len(), 5, "an older commit differs as much");
+        assert_eq!(changed(&repo, &first, &first).unwrap(), [""; 0]);
+        assert_eq!(changed(&repo, &second, &third), None, "too many to tell");
+        let unknown = "1".repeat(first.as_str().len()).parse().unwrap();
+        assert_eq!(changed(&repo, &unknown, &first), None, "nobody knows");
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[build]` and `[[step]]`
 
+use super::step::{exit_code, only};
 use super::{HOUR, SECOND};
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
@@ -9,7 +10,8 @@ use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
-use crate::model::StepName;
+use crate::model::build::StepWords;
+use crate::model::{SecretName, StepName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,14 +20,16 @@ const STEPS_MAX: usize = 1000;
 /// Least memory that a shell starts in.
 const MEMORY_MIN: u64 = 1 << 20;
 
+const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
+
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
-    const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
     let memory = reader.optional("memory", size(MEMORY_MIN));
     let tasks = reader.required("tasks", count(16..=4_194_304));
-    let network = reader.required("network", word("network", NETWORK));
+    let network = reader.required("network", word(NETWORK));
     let env = reader.map("env", variable);
+    let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
@@ -35,6 +39,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         tasks: tasks?,
         network: network?,
         env: env?,
+        secrets: secrets?,
         log_max: log_max?,
         journal_lines: journal_lines?,
     })
@@ -73,15 +78,23 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         ("warn", OnFailure::Warn),
         ("ignore", OnFailure::Ignore),
     ];
-    const WHEN: &[(&str, When)] = &[("success", When::Success), ("failure", When::Failure), ("always", When::Always)];
+    const WHEN: &[(&str, When)] =
+        &[("success", When::Success), ("failure", When::Failure), ("always", When::Always), ("changed", When::Changed)];
     let name = reader.required("name", text(str::parse::<StepName>));
-    let shell = reader.required("shell", word("shell", SHELLS));
+    let description = reader.optional("description", text(name::line));
+    let done = reader.optional("done", text(name::line));
+    let shell = reader.required("shell", word(SHELLS));
     let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
-    let on_failure = reader.required("on-failure", word("on-failure", ON_FAILURE));
-    let when = reader.required("when", word("when", WHEN));
+    let network = reader.optional("network", word(NETWORK));
+    let memory = reader.optional("memory", size(MEMORY_MIN));
+    let on_failure = reader.required("on-failure", word(ON_FAILURE));
+    let decode = reader.pairs("decode", exit_code);
+    let when = reader.required("when", word(WHEN));
+    let only = only(reader);
     let env = reader.map("env", variable);
+    let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
@@ -90,14 +103,28 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     shell?;
     Some(Step {
         name: name?,
+        words: StepWords { description: description?, done: done? },
         run: run?,
         timeout: timeout?,
         no_output: no_output?,
+        network: network?,
+        memory: memory?,
         on_failure: on_failure?,
+        decode: decode?,
         when: when?,
+        only: only?,
         env: env?,
+        secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
     })
+}
+
+/// Not written is something else than written and empty.
+fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>>> {
+    if !reader.is_written("secrets") {
+        return Some(None);
+    }
+    reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
 }
 
 fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {

@@ -4,6 +4,7 @@ mod build;
 mod deploy;
 mod site;
 mod source;
+mod step;
 
 use super::fault::Fault;
 use super::name;
@@ -27,7 +28,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option
     let description = reader.optional("description", text(name::line));
     let source = reader.section("source", source::source);
     let build = reader.section("build", build::build);
-    let pipeline = reader.required("pipeline", word("pipeline", PIPELINE));
+    let pipeline = reader.required("pipeline", word(PIPELINE));
     let steps = build::steps(reader);
     if let (Some(StepsFrom::Repository), true) = (pipeline, reader.is_written("step")) {
         let fault = Fault::Rule("with `pipeline = \"repository\"` the steps stand in .ci.toml of the commit, not here");
@@ -58,7 +59,7 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     reader.optional("description", text(name::line));
     reader.section("source", source::source);
     reader.section("build", build::build);
-    reader.required("pipeline", word("pipeline", PIPELINE));
+    reader.required("pipeline", word(PIPELINE));
     build::steps(reader);
     reader.optional_section("deploy", deploy::deploy);
     reader.section("notify", notify);
@@ -67,7 +68,7 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
 fn notify(reader: &mut Reader<'_, '_>) -> Option<Notify> {
     const WORDS: &[(&str, NotifyOn)] =
         &[("change", NotifyOn::Change), ("failure", NotifyOn::Failure), ("always", NotifyOn::Always)];
-    let on = reader.required("on", word("on", WORDS));
+    let on = reader.required("on", word(WORDS));
     let mail = reader.distinct("mail", text(address));
     Some(Notify { on: on?, mail: mail? })
 }

@@ -22,7 +22,7 @@ pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
     let stable_max = reader.optional("stable-max", duration(Duration::ZERO..=DURATION_MAX));
     let timeout = reader.required("timeout", duration(SECOND..=HOUR));
     let build_on_first_poll = reader.required("build-on-first-poll", flag);
-    let mode = reader.required("mode", word("mode", MODES));
+    let mode = reader.required("mode", word(MODES));
     let git_dir = reader.required("git-dir", flag);
     let depth = reader.optional("depth", count(1..=1_000_000));
     let sparse = reader.distinct("sparse", text(sparse_pattern));
@@ -62,7 +62,7 @@ fn sparse_pattern(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-fn branch_pattern(text: &str) -> Result<BranchPattern, Fault> {
+pub(super) fn branch_pattern(text: &str) -> Result<BranchPattern, Fault> {
     const GLOB_MAX: usize = 200;
     if text.is_empty() || text.len() > GLOB_MAX || text.chars().any(|c| c.is_control() || c == ' ') {
         return Err(Fault::Rule("a branch pattern has 1 to 200 characters, no spaces and no controls"));

@@ -97,7 +97,7 @@ pub struct CheckoutTask {
     pub mirror: PathBuf,
     /// Which commit.
     pub commit: CommitId,
-    /// The project's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
+    /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
     /// What of an earlier build stays.
     pub keep: Keep,
@@ -107,6 +107,9 @@ pub struct CheckoutTask {
     pub git_dir: Option<GitDir>,
     /// Whose steps the commit's `.ci.toml` is to say, if it is.
     pub pipeline: Option<ProjectName>,
+    /// Which paths have changed since this commit is wanted too.
+    #[serde(default)]
+    pub since: Option<CommitId>,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -145,4 +148,7 @@ pub struct CheckoutAnswer {
     pub commit: Commit,
     /// What its `.ci.toml` says, if that was asked.
     pub pipeline: Option<Pipeline>,
+    /// Where it differs from the commit that was asked about; none if that is not there, or it is in too many places.
+    #[serde(default)]
+    pub changed: Option<Vec<String>>,
 }

@@ -1,0 +1,89 @@
+//! The room of a build: where and as whom it lives.
+
+use super::name::ProjectName;
+use super::place::Place;
+use super::unit::{self, Trust};
+use std::path::PathBuf;
+
+/// One project's users and folders are its rooms. Builds of the team's refs live in one, builds of refs from outside in
+/// another, with another user: nothing that one leaves behind is in the other's reach.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Room {
+    /// Whose room.
+    pub project: ProjectName,
+    /// For whose commits.
+    pub trust: Trust,
+}
+
+impl Room {
+    /// What a build is made in, filled anew for each.
+    pub const WORKSPACE: &str = "workspace";
+    /// The steps' `/tmp`, emptied for each build.
+    pub const TMP: &str = "tmp";
+    /// `$HOME`, kept from build to build.
+    pub const HOME: &str = "home";
+    /// `$CI_CACHE`, kept from build to build.
+    pub const CACHE: &str = "cache";
+
+    /// The room for a project's builds of such commits.
+    pub fn of(project: &ProjectName, trust: Trust) -> Room {
+        Room { project: project.clone(), trust }
+    }
+
+    /// `cib-gkp`, or `cix-gkp` for refs from outside: who checks out and runs the steps.
+    pub fn user(&self) -> String {
+        match self.trust {
+            Trust::Inside => unit::build_user(&self.project),
+            Trust::Outside => unit::outside_user(&self.project),
+        }
+    }
+
+    /// `/var/cache/ci/gkp`, or `/var/cache/ci/gkp.outside`: all of it. No project's name has a dot, so no room is another
+    /// project's.
+    pub fn folder(&self, place: &Place) -> PathBuf {
+        match self.trust {
+            Trust::Inside => place.rooms().join(self.project.as_str()),
+            Trust::Outside => place.rooms().join(format!("{}.outside", self.project)),
+        }
+    }
+
+    /// `/var/cache/ci/gkp/workspace`
+    pub fn workspace(&self, place: &Place) -> PathBuf {
+        self.folder(place).join(Room::WORKSPACE)
+    }
+
+    /// `/var/cache/ci/gkp/tmp`
+    pub fn tmp(&self, place: &Place) -> PathBuf {
+        self.folder(place).join(Room::TMP)
+    }
+
+    /// `/var/cache/ci/gkp/home`
+    pub fn home(&self, place: &Place) -> PathBuf {
+        self.folder(place).join(Room::HOME)
+    }
+
+    /// `/var/cache/ci/gkp/cache`
+    pub fn cache(&self, place: &Place) -> PathBuf {
+        self.folder(place).join(Room::CACHE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_rooms_share_a_user_or_a_folder() {
+        let place = Place::system();
+        let mut users = std::collections::BTreeSet::new();
+        let mut folders = std::collections::BTreeSet::new();
+        for name in ["gkp", "gkp-x", "gkp-outside", "x-gkp", "outside"] {
+            for trust in [Trust::Inside, Trust::Outside] {
+                let room = Room::of(&name.parse().unwrap(), trust);
+                assert!(users.insert(room.user()), "{room:?}");
+                assert!(folders.insert(room.folder(&place)), "{room:?}");
+                assert!(room.home(&place).starts_with(room.folder(&place)));
+            }
+        }
+    }
+}
