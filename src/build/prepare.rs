@@ -96,14 +96,19 @@ impl Supervisor<'_> {
         // A polled commit is in the mirror since the poll.
         let mut commit = build.commit.clone();
         let mut early = None;
-        if commit.is_none() {
+        let more = self.project.source.shape.has_more();
+        if commit.is_none() || more {
             // Its sandbox is made while the fetch runs.
             early =
                 Some(self.begin(
                     Work::Checkout { trust: self.room.trust },
                     FETCH.max(self.project.source.timeout) + CHECKOUT,
                 )?);
-            commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
+            let fetched = match commit {
+                None => self.fetch(step, &build, recorder.as_deref_mut())?,
+                Some(commit) => self.fetch_more(step, &commit, recorder.as_deref_mut())?.map(|()| commit),
+            };
+            commit = match fetched {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
             };
@@ -116,6 +121,9 @@ impl Supervisor<'_> {
                 // The mirror lost it, or never had it: fetch, and try once more.
                 let build = Build { commit: None, ..build };
                 if let Err(trouble) = self.fetch(step, &build, recorder.as_deref_mut())? {
+                    return Ok(Err(trouble));
+                }
+                if more && let Err(trouble) = self.fetch_more(step, &commit, recorder.as_deref_mut())? {
                     return Ok(Err(trouble));
                 }
                 self.check_out_commit(step, &commit, None, recorder)
@@ -174,6 +182,29 @@ impl Supervisor<'_> {
         Ok(Ok(format!("{} files at {}", done.files, commit.short())))
     }
 
+    /// Fetches what belongs to a commit that the mirror has.
+    fn fetch_more(
+        &mut self,
+        step: &StepRow,
+        commit: &CommitId,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Result<(), Trouble>, SuperviseError> {
+        let task = self.fetch_task(Vec::new(), Resolve::Revision(commit.to_string()));
+        Ok(self.call(step, Work::Fetch, None, task, recorder)?.map(drop))
+    }
+
+    fn fetch_task(&self, refs: Vec<AskedRef>, resolve: Resolve) -> FetchTask {
+        FetchTask {
+            remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
+            mirror: self.place.mirror(&self.id.project),
+            refs,
+            resolve: Some(resolve),
+            depth: self.project.source.depth,
+            shape: self.project.source.shape.clone(),
+            timeout: FETCH.max(self.project.source.timeout),
+        }
+    }
+
     /// Brings the mirror up to date and pins the commit that was asked for.
     fn fetch(
         &mut self,
@@ -189,14 +220,7 @@ impl Supervisor<'_> {
         };
         let known = self.store.read().tips(&self.id.project)?;
         let refs = build.reference.iter().map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
-        let task = FetchTask {
-            remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
-            mirror: self.place.mirror(&self.id.project),
-            refs: refs.collect(),
-            resolve: Some(resolve.clone()),
-            depth: self.project.source.depth,
-            timeout: FETCH.max(self.project.source.timeout),
-        };
+        let task = self.fetch_task(refs.collect(), resolve.clone());
         let answer: FetchAnswer = match self.call(step, Work::Fetch, None, task, recorder)? {
             Ok(answer) => answer,
             Err(trouble) => return Ok(Err(trouble)),

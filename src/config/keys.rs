@@ -116,6 +116,8 @@ static SOURCE: &[Key] = &[
     ),
     key("git-dir", FLAG, Flag(false), "give the steps a .git of their own, thrown away with the workspace"),
     key("depth", COUNT, Absent("all"), "how many commits of each branch are fetched"),
+    key("submodules", FLAG, Flag(false), "fetch and check out the submodules, too"),
+    key("lfs", FLAG, Flag(false), "put the files of git-lfs in the place of their pointers"),
     key("sparse", TEXTS, Empty, "patterns as in gitignore(5) of what is checked out; none is everything"),
 ];
 

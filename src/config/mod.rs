@@ -36,3 +36,4 @@ pub use pipeline::Pipeline;
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
 pub use site::Site;
+pub use url::repository_address;

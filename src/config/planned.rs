@@ -18,8 +18,6 @@ static KEYS: &[Planned] = &[
     ("source", "skip", None),
     ("source", "authors", None),
     ("source", "messages", None),
-    ("source", "submodules", None),
-    ("source", "lfs", None),
     ("source", "cancel-superseded", Some("`ci-build --stop` stops a build")),
     ("build", "keep", None),
     ("build", "cpu", Some("a drop-in for the project's slice can set CPUQuota=")),

@@ -95,9 +95,22 @@ pub enum Mode {
 /// What of a commit a folder is filled with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
+    /// `submodules`
+    #[serde(default)]
+    pub submodules: bool,
+    /// `lfs`
+    #[serde(default)]
+    pub lfs: bool,
     /// `sparse`: patterns of gitignore(5) of what is there; empty is everything.
     #[serde(default)]
     pub sparse: Vec<String>,
+}
+
+impl Shape {
+    /// Whether more has to be fetched than the commit itself.
+    pub fn has_more(&self) -> bool {
+        self.submodules || self.lfs
+    }
 }
 
 /// A repository's address, by the transport that it needs.

@@ -106,6 +106,10 @@ impl<'a> Mirror<'a> {
     pub fn is_current(&self, branch: Option<&RefName>) -> Result<bool, GitError> {
         let listed = refs::list(&self.git, self.access)?;
         let Some(name) = branch.or(listed.head.as_ref()) else { return Ok(false) };
+        // A depth that the project has no more.
+        if self.depth.is_none() && self.git.git_dir().join("shallow").exists() {
+            return Ok(false);
+        }
         let there = listed.refs.iter().find(|(known, _)| known == name).map(|(_, commit)| commit);
         Ok(there.is_some() && self.tip(name)?.as_ref() == there)
     }

@@ -110,7 +110,12 @@ impl<'a> Git<'a> {
 
     /// Runs it and takes the list that it printed, which is as long as a tree has files.
     pub(super) fn listing(&self, command: Command) -> Result<Vec<u8>, GitError> {
-        let done = child::run(command, Vec::new(), LISTING_MAX, self.deadline)?;
+        self.answer(command, Vec::new())
+    }
+
+    /// The same for one that is told on its standard input what to list.
+    pub(super) fn answer(&self, command: Command, told: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        let done = child::run(command, told, LISTING_MAX, self.deadline)?;
         if done.status.success() { Ok(done.stdout) } else { Err(GitError::of_program(&done)) }
     }
 

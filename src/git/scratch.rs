@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::failure::GitError;
+use super::modules;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
@@ -88,6 +89,15 @@ impl Scratch {
         self.folder.join("config")
     }
 
+    /// A HOME in which the same configuration is found by a program that runs git without our environment.
+    pub fn home(&self) -> Result<&Path, GitError> {
+        let path = self.folder.join(".gitconfig");
+        match symlink("config", &path) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(GitError::Io { doing: "link", path, source: e }),
+            Ok(()) | Err(_) => Ok(&self.folder),
+        }
+    }
+
     /// The git dir: no refs, no hooks, no attributes, only our own configuration.
     pub fn git_dir(&self) -> PathBuf {
         self.folder.join("git")
@@ -98,7 +108,7 @@ impl Scratch {
         self.folder.join("index")
     }
 
-    /// Lets the git dir read a mirror's objects, and nothing else of it: who can write a mirror's configuration (a
+    /// Lets the git dir read a mirror's objects and those of its submodules, and nothing else of it: who can write a mirror's configuration (a
     /// broken fetch worker, say) thereby runs nothing as the user who reads it.
     pub fn borrow(&self, mirror: Option<&Path>, format: ObjectFormat) -> Result<(), GitError> {
         for folder in ["git/objects/info", "git/refs"] {
@@ -113,7 +123,9 @@ impl Scratch {
             format.as_str()
         );
         self.write("git/config", &configuration)?;
-        let borrowed = mirror.map(|mirror| format!("{}\n", mirror.join("objects").display())).unwrap_or_default();
+        let stores = mirror.into_iter().flat_map(|mirror| [mirror.to_owned(), mirror.join(modules::STORE)]);
+        let borrowed = stores.map(|store| store.join("objects")).filter(|objects| objects.is_dir());
+        let borrowed: String = borrowed.map(|objects| format!("{}\n", objects.display())).collect();
         self.write("git/objects/info/alternates", &borrowed)?;
         match mirror {
             Some(mirror) => self.borrow_ends(mirror),

@@ -4,6 +4,7 @@ use super::failure::GitError;
 use super::history::{self, Commit};
 use super::program::Git;
 use super::scratch::ObjectFormat;
+use super::{lfs, modules};
 use crate::config::project::Shape;
 use crate::model::{CommitId, FailureKind};
 use std::ffi::OsStr;
@@ -36,15 +37,92 @@ pub fn fill(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, targ
     let mut command = git.command(["-c", &setting, "read-tree", "--reset", "-u", commit.as_str()]);
     command.env("GIT_WORK_TREE", target).env("GIT_INDEX_FILE", &index);
     git.print_from(command)?;
-    let files = if sparse {
-        let mut command = git.command(["ls-files", "-t", "-z"]);
-        command.env("GIT_INDEX_FILE", &index);
-        let listed = git.listing(command)?;
-        listed.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"H ")).count() as u32
+    let mut files = if sparse {
+        entries_of(git, &index)?.filter(|(tag, _)| *tag == Tag::There).count() as u32
     } else {
-        entries(&index).map_err(|source| GitError::Io { doing: "read", path: index, source })?
+        count(&index).map_err(|source| GitError::Io { doing: "read", path: index.clone(), source })?
     };
+    if shape.lfs {
+        lfs::smudge(git, mirror, &index, target)?;
+    }
+    if shape.submodules {
+        files += fill_modules(git, &index, target)?;
+    }
     Ok(Filled { files, commit: history::commit(git, commit)? })
+}
+
+/// Fills the folders of all submodules of a tree, and theirs; says with how many files.
+fn fill_modules(git: &Git<'_>, index: &Path, target: &Path) -> Result<u32, GitError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| GitError::Io { doing: "look at", path, source }
+    };
+    let top = target.canonicalize().map_err(at(target))?;
+    let mut left = links(git, index, target, 1)?;
+    let (mut files, mut done) = (0, 0);
+    while let Some((path, commit, depth)) = left.pop() {
+        done += 1;
+        let name = || path.strip_prefix(target).unwrap_or(&path).display().to_string();
+        if done > modules::MODULES_MAX || depth > modules::DEPTH_MAX {
+            return Err(GitError::said(FailureKind::Commit, "the commit has too many submodules"));
+        }
+        if history::exists(git, commit.as_str())?.as_ref() != Some(&commit) {
+            let says = format!("submodule {}: commit {commit} is not beside the mirror", name());
+            return Err(GitError::said(FailureKind::NoSuchCommit, says));
+        }
+        // Nothing that git has just made leads elsewhere; if it did, this would not follow.
+        let real = path.canonicalize().map_err(at(&path))?;
+        if !real.starts_with(&top) || real != top.join(path.strip_prefix(target).unwrap_or(&path)) {
+            return Err(GitError::said(FailureKind::Commit, format!("submodule {} is no folder", name())));
+        }
+        let index = index.with_extension(done.to_string());
+        let mut command =
+            git.command(["-c", "core.sparseCheckout=false", "read-tree", "--reset", "-u", commit.as_str()]);
+        command.env("GIT_WORK_TREE", &real).env("GIT_INDEX_FILE", &index);
+        git.print_from(command)?;
+        files += count(&index).map_err(|source| GitError::Io { doing: "read", path: index.clone(), source })?;
+        left.extend(links(git, &index, &path, depth + 1)?);
+    }
+    Ok(files)
+}
+
+/// The submodules of an index that are in the folder filled from it.
+fn links(
+    git: &Git<'_>,
+    index: &Path,
+    target: &Path,
+    depth: usize,
+) -> Result<Vec<(PathBuf, CommitId, usize)>, GitError> {
+    let mut links = Vec::new();
+    for (tag, entry) in entries_of(git, index)? {
+        let Some(rest) = entry.strip_prefix(b"160000 ") else { continue };
+        let (meta, path) = rest.split_at(rest.iter().position(|byte| *byte == b'\t').unwrap_or(rest.len()));
+        let commit = String::from_utf8_lossy(meta).split(' ').next().unwrap_or_default().parse::<CommitId>();
+        if let (Tag::There, Ok(commit), Some((_, path))) = (tag, commit, path.split_first()) {
+            links.push((target.join(OsStr::from_bytes(path)), commit, depth));
+        }
+    }
+    Ok(links)
+}
+
+/// Whether an entry of an index is in the folder.
+#[derive(Clone, Copy, PartialEq)]
+enum Tag {
+    There,
+    LeftOut,
+}
+
+/// `MODE OID STAGE<tab>PATH` of all entries of an index.
+fn entries_of(git: &Git<'_>, index: &Path) -> Result<impl Iterator<Item = (Tag, Vec<u8>)>, GitError> {
+    let mut command = git.command(["ls-files", "-t", "--stage", "-z"]);
+    command.env("GIT_INDEX_FILE", index);
+    let listed = git.listing(command)?;
+    let entry = |entry: &[u8]| match entry {
+        [b'S', b' ', rest @ ..] => Some((Tag::LeftOut, rest.to_vec())),
+        [_, b' ', rest @ ..] => Some((Tag::There, rest.to_vec())),
+        _ => None,
+    };
+    Ok(listed.split(|byte| *byte == 0).filter_map(entry).collect::<Vec<_>>().into_iter())
 }
 
 /// Lets `git` read the mirror's objects, in which the commit must be.
@@ -123,7 +201,7 @@ pub fn gone(git: &Git<'_>, old: &CommitId, new: &CommitId) -> Result<Option<Vec<
 }
 
 /// The number of entries of an index: its third word, by gitformat-index(5).
-fn entries(index: &Path) -> io::Result<u32> {
+fn count(index: &Path) -> io::Result<u32> {
     let mut header = [0; 12];
     fs::File::open(index)?.read_exact(&mut header)?;
     let [_, _, _, _, _, _, _, _, count @ ..] = header;

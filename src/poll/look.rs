@@ -1,6 +1,7 @@
 //! One poll: which projects are due, many at a time, each for itself. A remote that is dead costs its own project a
 //! warning and nothing else.
 
+use crate::config::project::Shape;
 use crate::config::{Config, Project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::unit::Trust;
@@ -167,6 +168,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
             refs: asked.collect(),
             resolve: None,
             depth: project.source.depth,
+            shape: Shape::default(),
             timeout: FETCH,
         };
         Some(call(Work::Fetch).make::<FetchTask>(task, messages.as_fd())?)

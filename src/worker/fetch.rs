@@ -4,7 +4,7 @@ use super::protocol::{
     AskedRef, COMMITS_TOLD, Failure, FailureKind, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, Refs, RefsTask,
     Remote, TidyTask,
 };
-use crate::git::{Access, Git, GitError, History, Mirror, Resolve, Scratch, history, refs};
+use crate::git::{Access, Git, GitError, History, Mirror, Resolve, Scratch, history, lfs, modules, refs};
 use std::time::Instant;
 
 impl From<GitError> for Failure {
@@ -39,6 +39,15 @@ pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, 
     let news = |asked| news(&mirror, asked, &mut left);
     let refs = task.refs.iter().map(news).collect::<Result<_, GitError>>()?;
     let resolved = task.resolve.as_ref().map(|asked| mirror.resolve(asked)).transpose()?;
+    if let Some(resolved) = &resolved {
+        let commit = &resolved.commit.id;
+        if task.shape.submodules {
+            modules::fetch(&mirror, &access, commit)?;
+        }
+        if task.shape.lfs {
+            lfs::fetch(&mirror, &access, commit)?;
+        }
+    }
     Ok(FetchAnswer { refs, resolved })
 }
 

@@ -1,7 +1,7 @@
 //! What of a repository is in a workspace, and what of the builds before.
 
 use crate::harness::Suite;
-use crate::story::{Team, step};
+use crate::story::{SOON, Team, step};
 
 /// A project with more to say in `[source]`.
 fn project(team: &Team, name: &str, source: &str, rest: &str) {
@@ -155,5 +155,96 @@ fn repositories_of_other_formats() {
             let commit = team.git("tables", "rev-parse HEAD");
             assert_eq!(team.build("tables", 1).is_green().text("test"), format!("{commit}\n"));
         }
+    }
+}
+
+/// Puts a submodule into a repository's next push.
+fn link(team: &Team, name: &str, path: &str, url: &str, commit: &str) {
+    team.git(name, &format!("update-index --add --cacheinfo 160000,{commit},{path}"));
+    for (key, value) in [("path", path), ("url", url)] {
+        team.git(name, &format!("config --file .gitmodules submodule.{path}.{key} '{value}'"));
+    }
+    team.git(name, "add .gitmodules");
+    team.git(name, "commit --quiet -m submodule");
+    team.git(name, "push --quiet --force origin HEAD");
+}
+
+#[test]
+fn submodules_are_built_and_deployed_with_their_commit() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        team.repository("lib");
+        let commit = team.push("lib", "one", &[("code", "one\n")]);
+        team.machine.sh("useradd --system www-gkp; install -d -o www-gkp -g www-gkp /srv/gkp");
+        let rest = step("test", "cat lib/code; ls -A lib") + "[deploy]\nroot = \"/srv/gkp\"\nuser = \"www-gkp\"\n";
+        project(&team, "gkp", "submodules = true\n", &rest);
+        link(&team, "gkp", "lib", "../lib.git", &commit);
+        team.push("lib", "two", &[("code", "two\n")]);
+        team.poll("gkp").expect_success();
+        let build = team.wait_build("gkp", 1);
+        assert_eq!(build.is_green().text("test"), "one\nREADME\ncode\n");
+        let told = team.git("gkp", "log --oneline");
+        team.machine.wait_until("the release", SOON, || team.machine.exists("/srv/gkp/current/lib/code"));
+        assert_eq!(team.machine.read_file("/srv/gkp/current/lib/code"), "one\n", "{told}");
+
+        // Whoever pushes names what is fetched: not from everywhere, and nothing is run or read on the way.
+        team.machine.sh("git init --quiet --bare /root/private.git; chmod 711 /root; mkdir /srv/private; \
+             git clone --quiet --bare /srv/git/lib.git /srv/private/lib.git 2>&1; touch /root/canary");
+        let mut number = 1;
+        let sane = team.git("gkp", "rev-parse HEAD");
+        for url in [
+            "/srv/private/lib.git",
+            "file:///srv/private/lib.git",
+            "../../private/lib.git",
+            "../../../root/private.git",
+            "http://127.0.0.1:8010/",
+            "ssh://root@localhost/x",
+            "../../../../../../etc",
+            "ext::touch /tmp/evil",
+            // git itself refuses to have this one in the mirror, and what is built upon it.
+            "-utouch /tmp/evil",
+        ] {
+            link(&team, "gkp", "lib", url, &team.git("lib", "rev-parse HEAD"));
+            team.force("gkp");
+            number += 1;
+            let build = team.wait_build("gkp", number);
+            assert_ne!(build.verdict(), "success", "{url}");
+            assert!(build.summary().starts_with("checkout: "), "{url}: {}", build.summary());
+            assert!(!team.machine.exists("/tmp/evil") && team.machine.exists("/root/canary"), "{url}");
+        }
+        let refused = "build WHERE summary LIKE '%from where its project comes from%' AND verdict = 'failure'";
+        assert_eq!(team.count(refused), 6);
+        team.git("gkp", &format!("reset --quiet --hard {sane}"));
+        link(&team, "gkp", "lib", "../lib.git", &team.git("lib", "rev-parse HEAD"));
+        assert!(team.build("gkp", number + 1).is_green().text("test").starts_with("two\n"));
+    }
+}
+
+#[test]
+fn files_of_git_lfs_are_there_and_its_absence_is_told() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        let look = "wc -c <large.bin; head -c 5 large.bin; ./run.bin";
+        team.repository("gkp");
+        team.project_file("gkp", &format!("[source]\nurl = \"/srv/git/gkp.git\"\nlfs = true\n{}", step("test", look)));
+        team.poll("gkp").expect_success();
+        team.git("gkp", "lfs install --local");
+        team.git("gkp", "config lfs.url file:///srv/git/gkp.git");
+        team.git("gkp", "lfs track '*.bin'");
+        team.machine.sh("cd /root/work/gkp; yes large | head -c 3000000 >large.bin; printf '#!/bin/sh\necho ran\n' >run.bin; chmod +x run.bin");
+        // Where to look is the project's to say; git-lfs reads this where HEAD of a mirror is: on git's own default branch.
+        team.push("gkp", "large files", &[(".lfsconfig", "[lfs]\n\turl = http://127.0.0.1:9/elsewhere\n")]);
+        team.git("gkp", "push --quiet origin HEAD:master");
+        team.poll("gkp").expect_success();
+        assert_eq!(team.wait_build("gkp", 1).is_green().text("test"), "3000000\nlargeran\n");
+        // What is in the mirror needs nobody.
+        team.machine.sh("mv /srv/git/gkp.git/lfs /srv/git/gkp.lfs");
+        assert_eq!(team.build("gkp", 2).is_green().text("test"), "3000000\nlargeran\n");
+        team.machine.sh("rm -rf /var/lib/ci/git/gkp.git/lfs");
+        team.build("gkp", 3).is("exception", "checkout: ");
+        team.machine.sh("rm /usr/bin/git-lfs");
+        team.build("gkp", 4).is("exception", "apt install git-lfs");
+        let doctor = team.machine.run(["ci-config", "doctor", "gkp"]).expect_code(1).stdout;
+        assert!(doctor.contains("apt install git-lfs"), "{doctor}");
     }
 }

@@ -4,6 +4,7 @@
 mod checkouts;
 mod mirrors;
 mod modes;
+mod modules;
 mod outside;
 mod redirects;
 mod releases;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use unitci::config::project::Url;
+use unitci::config::project::{Shape, Url};
 use unitci::model::{CommitId, RefName};
 use unitci::worker::protocol::{Answer, Ask, Failure, FailureKind, FetchAnswer, FetchTask, Remote, Task};
 
@@ -108,6 +109,7 @@ impl Repo {
             refs: vec![],
             resolve: None,
             depth: None,
+            shape: Shape::default(),
             timeout: LONG,
         }
     }

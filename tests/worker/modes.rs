@@ -166,7 +166,7 @@ fn a_sparse_workspace_has_what_is_named() {
         (&["src/**", "!src/b/**"], &["src/a/x"]),
         (&["/nothing"], &[]),
     ] {
-        let shape = Shape { sparse: sparse.iter().map(|text| (*text).to_owned()).collect() };
+        let shape = Shape { sparse: sparse.iter().map(|text| (*text).to_owned()).collect(), ..Shape::default() };
         for keep in [Keep::Homes, Keep::Untracked { previous: vec![commit.clone()] }] {
             let git_dir = Some(GitDir { branch: None, depth: None });
             let task = CheckoutTask { shape: shape.clone(), keep, git_dir, ..plain(&repo, &commit) };

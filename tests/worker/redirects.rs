@@ -5,6 +5,7 @@ use super::{LONG, Repo, ask, branch};
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
+use unitci::config::project::Shape;
 use unitci::config::project::Url;
 use unitci::worker::protocol::{FailureKind, FetchTask, RefsTask, Remote, Resolve};
 
@@ -47,6 +48,7 @@ fn the_token_opens_its_own_server() {
         refs: vec![],
         resolve,
         depth: None,
+        shape: Shape::default(),
         timeout: LONG,
     });
     assert_eq!(fetched.unwrap().resolved.unwrap().commit.id, repo.head());
@@ -93,8 +95,15 @@ fn a_redirect_takes_no_token_along() {
         let remote = remote(server.url("/repo/.git"), &repo);
         let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG });
         let resolve = Some(Resolve::Head);
-        let fetched =
-            ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, depth: None, timeout: LONG });
+        let fetched = ask(FetchTask {
+            remote,
+            mirror: repo.mirror(),
+            refs: vec![],
+            resolve,
+            depth: None,
+            shape: Shape::default(),
+            timeout: LONG,
+        });
         assert_eq!(other.authorizations(), [""; 0], "{host}, {asks:?}");
         // git itself does not take a redirect that comes only after the credential.
         let works = asks == Asks::Neither;

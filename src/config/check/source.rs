@@ -25,6 +25,8 @@ pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
     let mode = reader.required("mode", word(MODES));
     let git_dir = reader.required("git-dir", flag);
     let depth = reader.optional("depth", count(1..=1_000_000));
+    let submodules = reader.required("submodules", flag);
+    let lfs = reader.required("lfs", flag);
     let sparse = reader.distinct("sparse", text(sparse_pattern));
     let (stable, stable_max) = (stable?, stable_max?);
     if stable_max.is_some_and(|max| max < stable) {
@@ -43,7 +45,7 @@ pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
         mode: mode?,
         git_dir: git_dir?,
         depth: depth?.and_then(NonZeroU32::new),
-        shape: Shape { sparse: sparse? },
+        shape: Shape { submodules: submodules?, lfs: lfs?, sparse: sparse? },
     })
 }
 

@@ -48,6 +48,9 @@ pub struct FetchTask {
     /// How many commits of each branch; none is all.
     #[serde(default)]
     pub depth: Option<NonZeroU32>,
+    /// What is wanted beside the commit that was asked for, if one was.
+    #[serde(default)]
+    pub shape: Shape,
     /// For how long at most.
     pub timeout: Duration,
 }
