@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long one wait on the bus lasts before it is begun again.
 const ROUND: Duration = Duration::from_secs(3600);
+/// How often it is looked how much a unit has written, where that is limited.
+const LOOK: Duration = Duration::from_secs(2);
 /// How often a bus that has gone is looked for again, a second apart: dbus.service is being restarted.
 const BUS_TRIES: u32 = 60;
 /// How long to wait for room on a full disk before it is tried again.
@@ -73,6 +75,20 @@ impl Bell {
         Ok(())
     }
 
+    /// Waits until it rings, and quiets it; no longer than until then.
+    pub fn wait_until(&self, until: Instant) -> std::io::Result<()> {
+        let left = until.saturating_duration_since(Instant::now());
+        // A millisecond more, because poll counts in whole ones.
+        let left = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let mut ringing = [PollFd::new(self.fd(), PollFlags::POLLIN)];
+        match poll(&mut ringing, left) {
+            Ok(0) | Err(nix::Error::EINTR) => {}
+            Ok(_) => self.quiet(),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     /// Ends its ringing; look at what it rang for after this, not before.
     pub fn quiet(&self) {
         if let Err(error) = self.ring.read() {
@@ -99,6 +115,8 @@ pub enum Attended {
     Late,
     /// More printed than may be.
     Full,
+    /// More written to disks than may be.
+    Wrote,
     /// SIGTERM came.
     Terminated,
 }
@@ -110,6 +128,16 @@ pub struct Patience {
     pub silence: Option<Duration>,
     /// Until when it may run.
     pub until: Option<Instant>,
+    /// How many bytes it may write to disks, as far as systemd accounts for that.
+    pub written: Option<u64>,
+}
+
+/// Why the bus is watched no more.
+enum Unwatched {
+    /// The unit's main process is gone.
+    Over(Box<UnitState>),
+    /// It has written more than it may.
+    Wrote,
 }
 
 /// What attending needs, whatever the unit.
@@ -134,12 +162,12 @@ impl Attendant<'_> {
         journal: &mut dyn FnMut(&JournalBatch<'_>),
     ) -> std::io::Result<Attended> {
         let bell = self.bell;
-        let over: Mutex<Option<Result<Box<UnitState>, BusError>>> = Mutex::new(None);
+        let over: Mutex<Option<Result<Unwatched, BusError>>> = Mutex::new(None);
         let waker: Mutex<Option<Waker>> = Mutex::new(None);
         let leaving = AtomicBool::new(false);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                if let Some(end) = self.watch(unit, &waker, &leaving) {
+                if let Some(end) = self.watch(unit, patience.written, &waker, &leaving) {
                     *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
                     bell.ring();
                 }
@@ -153,7 +181,8 @@ impl Attendant<'_> {
                             break Ok(Attended::Terminated);
                         }
                         match over.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                            Some(Ok(state)) => break Ok(Attended::Over(state)),
+                            Some(Ok(Unwatched::Over(state))) => break Ok(Attended::Over(state)),
+                            Some(Ok(Unwatched::Wrote)) => break Ok(Attended::Wrote),
                             Some(Err(error)) => break Ok(Attended::Lost(error)),
                             None => {}
                         }
@@ -205,14 +234,18 @@ impl Attendant<'_> {
         }
     }
 
-    /// Waits on the bus until the unit is over; nothing when it is woken to leave.
+    /// Waits on the bus until the unit is over or has written too much; nothing when it is woken to leave.
     fn watch(
         &self,
         unit: &str,
+        written: Option<u64>,
         waker: &Mutex<Option<Waker>>,
         leaving: &AtomicBool,
-    ) -> Option<Result<Box<UnitState>, BusError>> {
+    ) -> Option<Result<Unwatched, BusError>> {
         let mut tries = 0;
+        let round = if written.is_some() { LOOK } else { ROUND };
+        let too_much =
+            |state: &UnitState| matches!((state.usage.written, written), (Some(so_far), Some(most)) if so_far > most);
         let mut bus = self.bus.clone();
         loop {
             let watched = bus.watch(unit).and_then(|mut watch| {
@@ -222,8 +255,11 @@ impl Attendant<'_> {
                     if leaving.load(Ordering::SeqCst) {
                         return Ok(None);
                     }
-                    match watch.next(ROUND)? {
-                        Seen::State(state) if state.is_over() => return Ok(Some(state)),
+                    match watch.next(round)? {
+                        Seen::State(state) if state.is_over() => return Ok(Some(Unwatched::Over(state))),
+                        Seen::TimedOut if written.is_some() && too_much(&bus.state(unit)?) => {
+                            return Ok(Some(Unwatched::Wrote));
+                        }
                         Seen::State(_) | Seen::TimedOut => {}
                         Seen::Woken => return Ok(None),
                     }

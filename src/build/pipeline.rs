@@ -1,10 +1,14 @@
 //! The steps that a commit says itself: taken from the checkout's answer into the build's rows, once.
 
+use super::rerun;
 use super::spec;
 use super::supervise::{SuperviseError, Supervisor};
+use crate::config::limits::OwnLimits;
 use crate::config::project::{Network, Step, StepsFrom};
 use crate::config::{ConfigErrors, Pipeline, Project};
 use crate::model::{Build, SecretName, StepName, Verdict};
+use crate::store::NewStep;
+use jiff::Timestamp;
 
 /// Why a commit's steps are not run.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +60,7 @@ fn within(step: Step, project: &Project) -> Result<Step, PipelineError> {
     }
     Ok(Step {
         timeout: step.timeout.map(|timeout| timeout.min(build.timeout)),
-        memory: step.memory.into_iter().chain(build.memory).min(),
+        limits: OwnLimits { memory: step.limits.memory.into_iter().chain(build.memory).min(), ..step.limits },
         ..step
     })
 }
@@ -84,9 +88,14 @@ impl Supervisor<'_> {
             (StepsFrom::Repository, Some(Err(errors))) => return Ok(Err(PipelineError::Impossible(errors))),
             (StepsFrom::Repository, None) => return Ok(Err(PipelineError::Untold)),
         };
-        let rows = spec::rows(&self.project, &steps, build.trust)?;
-        let id = self.id.clone();
-        self.store.write_patiently(|tx| tx.add_steps(&id, &rows))?;
+        let mut rows = vec![NewStep::checkout()];
+        rows.extend(spec::rows(&self.project, &steps, build.trust)?);
+        let over = rerun::taken_over(&self.store, build, &rows)?;
+        let (id, now) = (self.id.clone(), Timestamp::now());
+        self.store.write_patiently(|tx| {
+            tx.add_steps(&id, &rows[1..])?;
+            over.iter().try_for_each(|(index, end)| tx.step_finished(&id, *index, end, now))
+        })?;
         Ok(Ok(()))
     }
 }

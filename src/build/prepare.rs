@@ -27,19 +27,34 @@ const CHECKOUT: Duration = Duration::from_secs(900);
 const FETCH: Duration = Duration::from_secs(900);
 
 /// Why there is no workspace to build in.
-enum Trouble {
+pub(super) enum Trouble {
     /// A worker could not do it.
     Call(CallError),
-    /// The commit says steps that cannot be run.
-    Steps(PipelineError),
     /// Somebody stopped the build.
     Stopped,
     /// The supervisor is to leave.
     Leave,
 }
 
+/// A workspace that a checkout has filled.
+enum Filled {
+    /// With this, for people.
+    With(String),
+    /// With a commit whose own steps cannot be run.
+    Unusable(PipelineError),
+}
+
+impl Filled {
+    fn judged(self) -> (Verdict, String) {
+        match self {
+            Filled::With(told) => (Verdict::Success, told),
+            Filled::Unusable(error) => (error.verdict(), error.to_string()),
+        }
+    }
+}
+
 /// A worker that is being started, and what it says.
-struct Early {
+pub(super) struct Early {
     messages: OwnedFd,
     worker: JoinHandle<Result<Begun, CallError>>,
 }
@@ -56,14 +71,14 @@ impl Supervisor<'_> {
         let (verdict, outcome) = match &mut log {
             // Its log was packed and the verdict not written: nothing tells how it went, so it is done again, in silence.
             Opened::Ended(_) => match self.fill(step, None)? {
-                Ok(told) => (Verdict::Success, told),
+                Ok(filled) => filled.judged(),
                 Err(trouble) => match self.judge_trouble(&trouble) {
                     Some(judged) => judged,
                     None => return Ok(None),
                 },
             },
             Opened::Recording(recorder) => match self.fill(step, Some(recorder))? {
-                Ok(told) => (Verdict::Success, told),
+                Ok(filled) => filled.judged(),
                 Err(trouble) => match self.judge_trouble(&trouble) {
                     Some(judged) => judged,
                     None => return Ok(None),
@@ -75,12 +90,23 @@ impl Supervisor<'_> {
         Ok(Some(verdict))
     }
 
+    /// A checkout that was under way when the build was stopped and its supervisor died.
+    pub(super) fn drop_checkout(&mut self, step: &StepRow) -> Result<Verdict, SuperviseError> {
+        for work in [Work::Fetch, Work::Checkout { trust: self.room.trust }] {
+            let (project, job) = (self.id.project.clone(), self.id.number.to_string());
+            self.give(&Order::StopWork { project, work, job })?;
+        }
+        let log = self.open_log(step.index)?;
+        self.write_down(step, Verdict::Cancelled, "stopped", Usage::default())?;
+        self.close_log(step.index, &step.name, log)?;
+        Ok(Verdict::Cancelled)
+    }
+
     fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
         match trouble {
             Trouble::Call(CallError::Failed(failure)) if failure.kind == FailureKind::Commit => {
                 Some((Verdict::Failure, failure.message.to_string()))
             }
-            Trouble::Steps(error) => Some((error.verdict(), error.to_string())),
             Trouble::Leave => None,
             Trouble::Stopped => Some((Verdict::Cancelled, "stopped".to_owned())),
             Trouble::Call(error) => Some((Verdict::Exception, error.to_string())),
@@ -91,7 +117,7 @@ impl Supervisor<'_> {
         &mut self,
         step: &StepRow,
         mut recorder: Option<&mut Recorder>,
-    ) -> Result<Result<String, Trouble>, SuperviseError> {
+    ) -> Result<Result<Filled, Trouble>, SuperviseError> {
         let build = self.build()?;
         // A polled commit is in the mirror since the poll.
         let mut commit = build.commit.clone();
@@ -99,11 +125,8 @@ impl Supervisor<'_> {
         let more = self.project.source.shape.has_more();
         if commit.is_none() || more {
             // Its sandbox is made while the fetch runs.
-            early =
-                Some(self.begin(
-                    Work::Checkout { trust: self.room.trust },
-                    FETCH.max(self.project.source.timeout) + CHECKOUT,
-                )?);
+            let work = Work::Checkout { trust: self.room.trust };
+            early = Some(self.begin(step.index, work, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
             let fetched = match commit {
                 None => self.fetch(step, &build, recorder.as_deref_mut())?,
                 Some(commit) => self.fetch_more(step, &commit, recorder.as_deref_mut())?.map(|()| commit),
@@ -138,16 +161,17 @@ impl Supervisor<'_> {
         commit: &CommitId,
         early: Option<Early>,
         recorder: Option<&mut Recorder>,
-    ) -> Result<Result<String, Trouble>, SuperviseError> {
+    ) -> Result<Result<Filled, Trouble>, SuperviseError> {
         let build = self.build()?;
         let base = self.base(&build)?;
         let source = &self.project.source;
-        let folder = self.room.folder(self.place);
+        let workspace = self.room.workspace(self.place);
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
-            keep: filling::begin(&mut self.store, &folder, source.mode, commit)?,
-            folder: folder.clone(),
+            folder: self.room.folder(self.place),
+            slot: self.room.slot,
+            keep: filling::begin(&mut self.store, &workspace, source.mode, commit)?,
             shape: source.shape.clone(),
             git_dir: source.git_dir.then(|| GitDir {
                 branch: build.reference.clone().filter(|name| name.branch().is_some()),
@@ -165,9 +189,9 @@ impl Supervisor<'_> {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        filling::end(&mut self.store, &folder, &keep, commit)?;
+        filling::end(&mut self.store, &workspace, &keep, commit)?;
         if let Err(error) = self.add_steps(&build, done.pipeline.as_ref())? {
-            return Ok(Err(Trouble::Steps(error)));
+            return Ok(Ok(Filled::Unusable(error)));
         }
         self.keep_unneeded(&Base::changed(base, done.changed))?;
         let subject = self.subject().step(&step.name).commit(commit);
@@ -179,7 +203,7 @@ impl Supervisor<'_> {
             let (id, changes) = (self.id.clone(), [Change::from(&done.commit)]);
             self.store.write_patiently(|tx| tx.pin(&id, None, commit, &changes))?;
         }
-        Ok(Ok(format!("{} files at {}", done.files, commit.short())))
+        Ok(Ok(Filled::With(format!("{} files at {}", done.files, commit.short()))))
     }
 
     /// Fetches what belongs to a commit that the mirror has.
@@ -254,19 +278,27 @@ impl Supervisor<'_> {
         Ok(Ok(commit))
     }
 
+    /// Tells the workers of this build, and of its steps, from others of their kind.
+    pub(super) fn job(&self, index: StepIndex) -> String {
+        match index {
+            StepIndex::CHECKOUT => self.id.number.to_string(),
+            StepIndex(index) => format!("{}-{index}", self.id.number),
+        }
+    }
+
     /// Has a worker started, in a thread of its own: it is awaited when its task is there.
-    fn begin(&self, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
-        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(StepIndex::CHECKOUT, source))?;
-        let (place, id) = (self.place.clone(), self.id.clone());
+    fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
+        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(index, source))?;
+        let (place, id, job) = (self.place.clone(), self.id.clone(), self.job(index));
         let worker = std::thread::spawn(move || {
-            let call = Call { place: &place, project: &id.project, work, job: &id.number.to_string() };
+            let call = Call { place: &place, project: &id.project, work, job: &job };
             call.begin(timeout, to_messages.as_fd())
         });
         Ok(Early { messages, worker })
     }
 
     /// Has a worker do a task; what it says on the way goes into the step's log.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         step: &StepRow,
         work: Work,
@@ -279,10 +311,10 @@ impl Supervisor<'_> {
         T::Answer: Send,
     {
         let (id, bell, task): (_, _, Task) = (self.id.clone(), self.bell.clone(), task.into());
-        let job = id.number.to_string();
+        let job = self.job(step.index);
         let Early { messages, worker } = match early {
             Some(early) => early,
-            None => self.begin(work, task.timeout())?,
+            None => self.begin(step.index, work, task.timeout())?,
         };
         let done = std::sync::Mutex::new(None);
         let attended = std::thread::scope(|threads| {
@@ -315,7 +347,7 @@ impl Supervisor<'_> {
             }
             pumped.map(|()| terminated)
         });
-        match attended.map_err(|source| self.log_error(StepIndex::CHECKOUT, source))? {
+        match attended.map_err(|source| self.log_error(step.index, source))? {
             Some(Ok(trouble)) => return Ok(Err(trouble)),
             Some(Err(error)) => return Err(error),
             None => {}

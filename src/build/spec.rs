@@ -2,8 +2,8 @@
 
 use super::secrets;
 use super::supervise::SuperviseError;
-use crate::config::Project;
-use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Step, When};
+use crate::config::{Project, WantedFiles};
 use crate::model::{SecretName, StepIndex, Trust};
 use crate::plan::result::Decode;
 use crate::store::NewStep;
@@ -17,6 +17,9 @@ use std::time::Duration;
 pub(super) struct StepSpec {
     pub(super) run: Run,
     pub(super) timeout: Duration,
+    /// Its own, which holds after a stop too.
+    #[serde(default)]
+    pub(super) own_timeout: Option<Duration>,
     pub(super) silence: Option<Duration>,
     pub(super) on_failure: OnFailure,
     #[serde(default)]
@@ -24,6 +27,8 @@ pub(super) struct StepSpec {
     pub(super) when: When,
     #[serde(default)]
     pub(super) only: Only,
+    #[serde(default)]
+    pub(super) retry: Option<Retry>,
     /// At most; ci-launch looks at its own copy of the configuration. None in rows of before there was a choice.
     #[serde(default)]
     pub(super) network: Option<Network>,
@@ -34,6 +39,7 @@ pub(super) struct StepSpec {
     pub(super) workdir: PathBuf,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
+    pub(super) junit: Vec<WantedFiles>,
 }
 
 /// The rows of these steps, which follow the checkout.
@@ -53,16 +59,19 @@ impl StepSpec {
         StepSpec {
             run: step.run.clone(),
             timeout: step.timeout.unwrap_or(build.timeout),
+            own_timeout: step.timeout,
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
             on_failure: step.on_failure,
             decode: step.decode.clone(),
             when: step.when,
             only: step.only.clone(),
+            retry: step.retry,
             network: Some(step.network.unwrap_or(build.network)),
-            memory: step.memory.or(build.memory),
+            memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             secrets: Vec::new(),
+            junit: step.junit.clone(),
         }
     }
 }

@@ -4,14 +4,15 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::leftover;
+use super::rerun;
 use super::secrets::Secrets;
 use super::spec;
 use crate::attend::Bell;
 use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::build::StepWords;
-use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepState, Stop, Verdict, unit};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -23,6 +24,11 @@ use std::time::{Duration, Instant};
 
 /// How often a build may be taken over before it is given up.
 const TAKEOVERS: u32 = 20;
+
+/// What is left to do after a stop besides waiting for steps: packing logs, writing down.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+/// Who stopped a build whose unit was stopped.
+pub(super) const UNIT_STOPPED: &str = "systemctl stop";
 
 /// Why a supervisor cannot go on. It exits, and systemd starts the next.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +157,7 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
             source: std::io::Error::other(error.to_string()),
         })?;
     }
+    leftover::pack_logs(place, store, &build.id, None)?;
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,
@@ -171,16 +178,22 @@ fn take(
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
-    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
-    let mut steps = vec![checkout];
+    let mut steps = vec![NewStep::checkout()];
     match project.pipeline {
         StepsFrom::Project => steps.extend(spec::rows(project, &project.steps, build.trust)?),
         // The checkout tells.
         StepsFrom::Repository => {}
     }
     let now = Timestamp::now();
+    let over = match build.state {
+        BuildState::Starting => rerun::taken_over(store, build, &steps)?,
+        BuildState::Running { .. } | BuildState::Finished { .. } => Vec::new(),
+    };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        for (index, end) in &over {
+            tx.step_finished(id, *index, end, now)?;
+        }
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
     let subject = Subject::build(id);
@@ -212,14 +225,6 @@ fn take(
     }
 }
 
-/// The name of step 0.
-fn checkout_name() -> StepName {
-    match "checkout".parse() {
-        Ok(name) => name,
-        Err(_) => unreachable!("a word of letters is a step's name"),
-    }
-}
-
 impl Supervisor<'_> {
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject::build(&self.id)
@@ -240,13 +245,24 @@ impl Supervisor<'_> {
         let mut progress = Progress::START;
         let mut rows = VecDeque::from(self.store.read().steps(&self.id)?);
         while let Some(step) = rows.pop_front() {
-            // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
+            // SIGTERM between two steps.
+            if self.bell.is_terminated() && self.terminated()? == Terminated::Leave {
+                return Ok(Leave::Quietly);
+            }
+            // Or a stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
             if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
             // As it is now: the checkout may have found that it is not needed.
             let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
+            if step.index == StepIndex::CHECKOUT
+                && step.state == StepState::Pending
+                && progress.worst == Verdict::Cancelled
+            {
+                // Nothing has begun, so nothing is to be cleaned up; in the workspace is what another build left.
+                break;
+            }
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
@@ -260,6 +276,10 @@ impl Supervisor<'_> {
                     return self.broken(&why);
                 }
             }
+        }
+        // A stop that came when only `always` steps were left.
+        if self.build()?.stop.is_some() {
+            progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
         }
         self.end(progress)
     }
@@ -298,6 +318,11 @@ impl Supervisor<'_> {
         Ok(Leave::Finished)
     }
 
+    /// Has systemd wait: for a step that may take this long after a stop, and for its end.
+    pub(super) fn stays_for(&self, step: Duration) -> Result<(), SuperviseError> {
+        Ok(self.notifier.extend_timeout(step + self.project.build.stop_grace + LAST_WORDS)?)
+    }
+
     /// SIGTERM means three things; systemd knows which.
     pub(super) fn terminated(&mut self) -> Result<Terminated, SuperviseError> {
         if self.bus.system_state()? == SystemState::Stopping {
@@ -308,11 +333,10 @@ impl Supervisor<'_> {
             Some(_) | None => {
                 self.bell.answered();
                 self.stopping = true;
-                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
-                self.notifier.extend_timeout(self.project.build.stop_grace + Duration::from_secs(60))?;
+                self.stays_for(Duration::ZERO)?;
                 let stop = match self.build()?.stop {
                     Some(stop) => stop,
-                    None => Stop { by: "systemctl stop".to_owned(), reason: None },
+                    None => Stop { by: UNIT_STOPPED.to_owned(), reason: None },
                 };
                 let id = self.id.clone();
                 self.store.write_patiently(|tx| tx.ask_stop(&id, &stop))?;

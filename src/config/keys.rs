@@ -60,6 +60,7 @@ const COUNT: Kind = Value("integer");
 const FLAG: Kind = Value("true or false");
 const DURATION: Kind = Value("duration");
 const SIZE: Kind = Value("size");
+const PERCENT: Kind = Value("percentage");
 const TEXTS: Kind = Value("list of texts");
 const LINES: Kind = Value("list of command lines");
 
@@ -69,9 +70,22 @@ pub static SITE: &[Key] = &[
     key("title-url", TEXT, Absent("no link"), "where the title on the page leads"),
     key("base-url", TEXT, Text("http://localhost:8010"), "how people reach the status page"),
     key("max-builds", COUNT, Count(2), "how many builds run at once over all projects"),
+    key(
+        "memory-pressure",
+        COUNT,
+        Count(20),
+        "no build starts while something waits for memory in more percent of the time; 0 is never",
+    ),
+    key("memory-available", SIZE, Text("64M"), "no build starts while less memory is available; 0 is never"),
+    key("lock", Tables(SITE_LOCK), Empty, "what builds of different projects share"),
     key("mail", Table(MAIL), Empty, "how mail leaves the machine"),
     key("defaults", Layer, Empty, "holds for all projects"),
     key("template", Layer, Empty, "[template.NAME] holds for projects that name it"),
+];
+
+static SITE_LOCK: &[Key] = &[
+    key("name", TEXT, Required, "a-z, 0-9 and -, a letter first"),
+    key("count", COUNT, Count(1), "how many builds may hold it at once"),
 ];
 
 static MAIL: &[Key] = &[
@@ -89,6 +103,9 @@ pub static PROJECT: &[Key] = &[
         Text("project"),
         "where the steps stand: in this file, or in .ci.toml of the commit",
     ),
+    key("priority", COUNT, Count(0), "higher starts first, -100 to 100; each minute of waiting counts as one"),
+    key("max-builds", COUNT, Count(1), "how many builds of it run at once, each in its own workspace"),
+    key("lock", Tables(LOCK), Empty, "what a build takes for its whole length"),
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
     key("step", Tables(STEP), Empty, "what a build runs, in order"),
@@ -98,6 +115,10 @@ pub static PROJECT: &[Key] = &[
 
 /// The keys of `.ci.toml` in a repository; of those of a step, [`super::pipeline::STEP`] says which.
 pub static PIPELINE: &[Key] = &[key("step", Tables(STEP), Required, "what a build runs, in order")];
+static LOCK: &[Key] = &[
+    key("name", TEXT, Required, "of a [[lock]] in ci.toml"),
+    key("mode", Value("counting or exclusive"), Text("counting"), "with as many others as it counts, or with none"),
+];
 
 static SOURCE: &[Key] = &[
     key("url", TEXT, Required, "the repository: https://, ssh://, user@host:path, file:// or an absolute path"),
@@ -126,7 +147,11 @@ static BUILD: &[Key] = &[
     key("stop-grace", DURATION, Text("10s"), "from SIGTERM to SIGKILL"),
     key("memory", SIZE, Absent("what ci.slice leaves"), "MemoryMax= of a step"),
     key("tasks", COUNT, Count(4096), "TasksMax= of a step"),
+    key("cpu", PERCENT, Absent("all there are"), "CPUQuota= of a step: 150% is one CPU and a half"),
+    key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
+    key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
     key(
         "secrets",
@@ -157,16 +182,27 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
-    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
+    key("allow", TEXTS, Absent("the build's"), "walls that this step does without, instead of the build's"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),
     key("branches", TEXTS, Empty, "patterns of branch names on which it runs; none is every ref"),
     key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
     key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
+    key("retry", Table(RETRY), Absent("not tried again"), "a failing step is tried again"),
     key("env", Map, Empty, "over the build's"),
     key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
+    key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
+    key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
+    key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
+    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
+];
+
+static RETRY: &[Key] = &[
+    key("times", COUNT, Required, "how often after the first attempt, 1 to 10"),
+    key("delay", DURATION, Count(0), "between two attempts"),
 ];
 
 static DEPLOY: &[Key] = &[

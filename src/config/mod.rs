@@ -8,14 +8,17 @@
 //! What an error stops: one in a project's file that project; one in `[template.NAME]` the projects that name it; any
 //! other in `ci.toml` all projects, since what was meant to hold for them is not known.
 
+mod allow;
 mod check;
 mod explain;
 mod fault;
 mod file;
 pub mod keys;
 mod layers;
+pub mod limits;
 mod load;
 mod name;
+pub mod order;
 mod path;
 pub mod pattern;
 pub mod pipeline;
@@ -29,6 +32,7 @@ mod site_file;
 mod tree;
 mod url;
 mod value;
+pub mod wanted;
 
 pub use explain::{Entry, From, explain};
 pub use load::{Config, LoadError, load_project, load_site};
@@ -37,3 +41,4 @@ pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render
 pub use project::Project;
 pub use site::Site;
 pub use url::repository_address;
+pub use wanted::WantedFiles;

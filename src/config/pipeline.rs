@@ -35,16 +35,18 @@ pub(super) const STEP: &[&str] = &[
     "timeout",
     "no-output",
     "network",
-    "memory",
     "on-failure",
     "decode",
     "when",
     "branches",
     "refs",
     "files",
+    "retry",
     "env",
     "secrets",
     "workdir",
+    "memory",
+    "junit",
 ];
 
 /// The content of a `.ci.toml`, as plain values without their places.

@@ -1,6 +1,10 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+pub use super::allow::Allow;
+use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
+use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
@@ -28,6 +32,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {
@@ -152,8 +158,17 @@ pub struct Build {
     pub memory: Option<u64>,
     /// `tasks`: `TasksMax=` of a step; default 4096.
     pub tasks: u64,
+    /// `cpu`: `CPUQuota=` of a step; none is no quota.
+    pub cpu: Option<CpuQuota>,
+    /// `cpu-weight`: `CPUWeight=` of the project's slice, against the slices of other projects; 1 to 10000, systemd's
+    /// default is 100.
+    pub cpu_weight: Option<u64>,
+    /// `disk`: most bytes that a step may write; none is no limit.
+    pub disk: Option<u64>,
     /// `network`
     pub network: Network,
+    /// `allow`: walls that steps do without.
+    pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
     /// `secrets`: what the steps get that do not say themselves.
@@ -200,8 +215,8 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
-    /// `memory`: `MemoryMax=`, in bytes; none is the build's.
-    pub memory: Option<u64>,
+    /// `allow`: instead of the build's.
+    pub allow: Option<Vec<Allow>>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
@@ -210,12 +225,27 @@ pub struct Step {
     pub when: When,
     /// `branches`, `refs` and `files`
     pub only: Only,
+    /// `retry`
+    pub retry: Option<Retry>,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `secrets`: exactly these; none is the build's.
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `tasks`, `cpu` and `disk` of this step, each over the build's.
+    pub limits: OwnLimits,
+    /// `junit`: its reports.
+    pub junit: Vec<WantedFiles>,
+}
+
+/// How often a failing step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// `times`: after the first attempt; 1 to 10.
+    pub times: u32,
+    /// `delay`: from the end of one to the next; default none.
+    pub delay: Duration,
 }
 
 /// What a step runs.

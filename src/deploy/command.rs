@@ -61,7 +61,7 @@ impl Run<'_> {
     fn attend(&mut self) -> Result<UnitState, Halt> {
         let name = unit::command_unit(&self.project.name, self.deploy.id);
         // systemd enforces the time limit.
-        let patience = Patience { silence: None, until: None };
+        let patience = Patience { silence: None, until: None, written: None };
         let attendant = Attendant { bus: &self.bus, address: &self.place.bus, bell: self.bell };
         loop {
             let log = &mut self.log;
@@ -72,7 +72,7 @@ impl Run<'_> {
                 Attended::Lost(error) => return Err(CarryError::from(error).into()),
                 Attended::Terminated => return Err(Halt::Leave),
                 // What is too much is thrown away, and the log says so at its end.
-                Attended::Silent | Attended::Late | Attended::Full => {}
+                Attended::Silent | Attended::Late | Attended::Full | Attended::Wrote => {}
             }
         }
     }

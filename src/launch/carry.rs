@@ -4,7 +4,7 @@ use super::{command, step, work};
 use crate::config::{LoadError, Project, load_project};
 use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
 use crate::order::{Order, Reply, ServiceAction};
-use crate::systemd::{Bus, JobError, JobResult, StartError, Transient, Verb};
+use crate::systemd::{Accounting, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -29,11 +29,13 @@ fn failed(error: impl std::fmt::Display) -> Refusal {
 pub(super) struct Launcher {
     place: Place,
     bus: Bus,
+    accounting: Accounting,
 }
 
 impl Launcher {
-    pub(super) fn new(place: Place, bus: Bus) -> Launcher {
-        Launcher { place, bus }
+    pub(super) fn new(place: Place, bus: Bus) -> Result<Launcher, BusError> {
+        let accounting = bus.accounting(&place.control_groups())?;
+        Ok(Launcher { place, bus, accounting })
     }
 
     pub(super) fn carry_out(&self, order: Order, descriptors: Vec<OwnedFd>) -> Reply {
@@ -44,18 +46,25 @@ impl Launcher {
         match order {
             Order::Prepare { project } => self.prepare(&project),
             Order::Supervise { build } => self.queue(Verb::Start, &unit::build_unit(&build)),
-            Order::StopSupervisor { build } => self.queue(Verb::Stop, &unit::build_unit(&build)),
+            Order::StopSupervisor { build } => {
+                let unit = unit::build_unit(&build);
+                let queued = self.queue(Verb::Stop, &unit)?;
+                // One that has failed is nothing to stop, but would be listed as failed for ever.
+                self.bus.reset_failed(&unit).map_err(failed)?;
+                Ok(queued)
+            }
+            Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&step.build.project)?;
-                self.start(step::describe(&self.place, &project, &step, output)?)
+                self.start(step::describe(&self.place, &project, &step, self.accounting, output)?)
             }
             Order::StopStep { build, step } => self.stop_step(&build, step),
             Order::Work { project, work, job, timeout } => {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
-                let unit = work::unit_name(&project, work, &job)?;
+                let unit = work::unit_name(&project.name, work, &job)?;
                 let ends = [task, answer, messages];
                 let again = ends.each_ref().map(OwnedFd::try_clone);
                 let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
@@ -69,7 +78,6 @@ impl Launcher {
                 self.start(describe([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])?)
             }
             Order::StopWork { project, work, job } => {
-                let project = self.project(&project)?;
                 self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
                 Ok(Reply::Done)
             }
@@ -119,8 +127,20 @@ impl Launcher {
                 Err(error) => return Err(failed(format!("{user}: {error}"))),
             }
         }
+        self.weigh(project)?;
         let unit = unit::project_unit(project);
         self.job(Verb::Start, &unit, START, &format!("making users and folders of {project} failed"))
+    }
+
+    /// `cpu-weight` holds against other projects, so it belongs to the project's slice and not to single steps. What an
+    /// administrator has set there, by a drop-in, stands where the project says nothing.
+    fn weigh(&self, project: &ProjectName) -> Result<(), Refusal> {
+        let slice = unit::project_slice(project);
+        let Some(weight) = self.project(project)?.build.cpu_weight else { return Ok(()) };
+        if self.bus.cpu_weight(&slice).map_err(failed)? == Some(weight) {
+            return Ok(());
+        }
+        self.bus.set_property(&slice, &Property::cpu_weight(weight)).map_err(failed)
     }
 
     fn start(&self, transient: Transient) -> Result<Reply, Refusal> {

@@ -40,7 +40,7 @@ pub fn serve(place: &Place) -> Result<(), ServeError> {
     let mut passed = PassedFds::take_all()?;
     let socket = passed.take("ci-launch.socket").ok_or(ServeError::NoSocket)?;
     let core = nix::unistd::User::from_name(unit::CORE_USER)?.ok_or(ServeError::NoCoreUser)?.uid;
-    let launcher = Arc::new(Launcher::new(place.clone(), Bus::connect(&place.bus)?));
+    let launcher = Arc::new(Launcher::new(place.clone(), Bus::connect(&place.bus)?)?);
     let connected = Arc::new(AtomicUsize::new(0));
     loop {
         let mut waiting = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];

@@ -1,14 +1,17 @@
 //! The unit of a step.
 
+use super::allow;
 use super::carry::Refusal;
+use super::limits;
 use super::sandbox::{in_room, kernel_walls, room, text, walls};
 use super::secret;
 use super::shell::{self, SCRIPT};
 use crate::config::Project;
+use crate::config::limits::{Limit, Limits, Table};
 use crate::config::project::{Network, StepsFrom};
 use crate::model::{Place, unit};
 use crate::order::{Shutdown, StepOrder};
-use crate::systemd::{KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
+use crate::systemd::{Accounting, KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -28,7 +31,7 @@ fn time(project: &Project, order: &StepOrder) -> Duration {
 #[derive(Debug, PartialEq, Eq)]
 struct Reach {
     network: Network,
-    memory: Option<u64>,
+    limits: Limits,
 }
 
 /// From the project's file, by the step's name; the order can only narrow it. A step that the file does not name any
@@ -36,10 +39,11 @@ struct Reach {
 fn reach(project: &Project, order: &StepOrder) -> Reach {
     let step = project.steps.iter().find(|step| step.name == order.name);
     let network = step.and_then(|step| step.network).unwrap_or(project.build.network);
-    let memory = step.and_then(|step| step.memory).or(project.build.memory);
+    let limits = project.limits(&order.name);
+    let ordered = order.memory.map(|most| Limit { most, table: Table::Step });
     Reach {
         network: order.network.map_or(network, |most| network.narrower(most)),
-        memory: memory.into_iter().chain(order.memory).min(),
+        limits: Limits { memory: limits.memory.into_iter().chain(ordered).min_by_key(|limit| limit.most), ..limits },
     }
 }
 
@@ -47,10 +51,11 @@ pub(super) fn describe(
     place: &Place,
     project: &Project,
     order: &StepOrder,
+    accounting: Accounting,
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let room = room(&project.name, order.trust)?;
+    let room = room(&project.name, order.trust)?.in_slot(order.slot);
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
     let mut environment: BTreeMap<String, String> = order.env.clone();
@@ -74,7 +79,6 @@ pub(super) fn describe(
         Property::standard_error(crate::systemd::Output::Inherit),
         Property::environment(&environment),
         Property::working_directory(&text(&room.workspace(place).join(&order.workdir))),
-        Property::tasks_max(project.build.tasks),
         Property::remove_ipc(true),
         Property::log_extra_fields(&[
             ("CI_PROJECT", project.name.as_str()),
@@ -87,18 +91,24 @@ pub(super) fn describe(
         Shutdown::Any => {}
     }
     let reach = reach(project, order);
-    properties.extend(reach.memory.map(Property::memory_max));
+    let named = project.steps.iter().find(|step| step.name == order.name);
+    properties.extend(limits::properties(&reach.limits, accounting));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(walls(reach.network));
     properties.extend(kernel_walls());
     // The build's own /tmp is bound over it, so this is for what else looks at the unit: nothing of it is shared.
     properties.push(Property::private_tmp(true));
+    // Shared memory, semaphores and message queues are this step's own, and go with it.
+    properties.push(Property::private_ipc(true));
     // Not even an empty one: nothing that a step runs has a reason to look there.
     properties.push(Property::protect_home(ProtectHome::Yes));
     properties.extend(secret::of_step(place, project, order)?);
     properties.extend(in_room(place, &room));
+    properties.extend(allow::lift(allow::of(&project.build, named, order.trust)));
     let tmp = text(&room.tmp(place));
-    properties.push(Property::bind_paths(&[(&tmp, "/tmp"), (&tmp, "/var/tmp")]));
+    // systemd follows a link that stands where `tmp` was: the next step would see what it points to as its /tmp, /run
+    // with the bus for one. A mount point can be neither renamed nor removed (rename(2), EBUSY), so it is one itself.
+    properties.push(Property::bind_paths(&[(&tmp, &tmp), (&tmp, "/tmp"), (&tmp, "/var/tmp")]));
     Ok(Transient { unit: name, properties })
 }
 
@@ -143,9 +153,12 @@ mod tests {
                 timeout: Duration::from_secs(1),
                 network: ordered.0,
                 memory: ordered.1,
+                slot: crate::model::Slot::default(),
                 shutdown: Shutdown::Any,
             };
-            assert_eq!(reach(&project, &order), Reach { network: given.0, memory: given.1 }, "{step} {ordered:?}");
+            let reach = reach(&project, &order);
+            let memory = reach.limits.memory.map(|limit| limit.most);
+            assert_eq!((reach.network, memory), given, "{step} {ordered:?}");
         }
     }
 }

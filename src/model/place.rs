@@ -124,6 +124,18 @@ impl Place {
     pub fn rooms(&self) -> PathBuf {
         self.at("var/cache/ci")
     }
+    /// `/sys/fs/cgroup`
+    pub fn control_groups(&self) -> PathBuf {
+        self.at("sys/fs/cgroup")
+    }
+    /// `/proc/pressure/memory`: what waits for memory (PSI).
+    pub fn memory_pressure(&self) -> PathBuf {
+        self.at("proc/pressure/memory")
+    }
+    /// `/proc/meminfo`
+    pub fn memory_info(&self) -> PathBuf {
+        self.at("proc/meminfo")
+    }
     /// `/run/ci/wake`
     pub fn wakes(&self) -> PathBuf {
         self.at("run/ci/wake")

@@ -35,6 +35,7 @@ pub fn build(site: &Site, view: &BuildView, log: Option<&Log>, clock: &Clock) ->
         (facts(view, clock))
         @if !build.changes.is_empty() { (changes(&build.changes)) }
         @if !view.steps.is_empty() { (steps(view, clock)) }
+        @if !view.tests.is_empty() { (super::report::section(view)) }
         @if let Some(log) = log { (log.section()) }
         p.more {
             @if view.previous { a href={ "../" (number - 1) "/" } { "← build " (number - 1) } }
@@ -142,6 +143,7 @@ fn steps(view: &BuildView, clock: &Clock) -> Markup {
                 thead { tr {
                     th scope="col" { "Step" } th scope="col" { "Result" } th scope="col" { "Outcome" }
                     th.num scope="col" { "Took" } th.num scope="col" { "CPU" } th.num scope="col" { "Memory" }
+                    th.num scope="col" { "Read" } th.num scope="col" { "Written" }
                     th scope="col" { "Log" }
                 } }
                 tbody { @for step in &view.steps { (step_row(step, clock)) } }
@@ -165,6 +167,8 @@ fn step_row(step: &StepRow, clock: &Clock) -> Markup {
             td.num data-l="took" { @if let Some(took) = step_took(step, clock.now) { (duration(took)) } }
             td.num data-l="CPU" { @if let Some(cpu) = step.usage.cpu_usec { (duration(Duration::from_micros(cpu))) } }
             td.num data-l="memory" { @if let Some(peak) = step.usage.memory_peak { (bytes(peak)) } }
+            td.num data-l="read" { @if let Some(read) = step.usage.io_read { (bytes(read)) } }
+            td.num data-l="written" { @if let Some(written) = step.usage.io_written { (bytes(written)) } }
             td { @if has_log {
                 a href={ "log/" (step.index) } aria-label={ "log of " (step.name) } {
                     @match step.log { Some(size) => { (count(usize::try_from(size.lines).unwrap_or(usize::MAX), "line")) } None => { "log" } }

@@ -1,6 +1,7 @@
 //! The result algebra: what a step contributes, whether the next one runs, what the build is.
 //! The rules are Buildbot's (`process/results`, `decodeRC`, `haltOnFailure`, `warnOnFailure`, `alwaysRun`).
 
+use crate::config::limits::Limit;
 use crate::config::project::{OnFailure, When};
 use crate::model::Verdict;
 use std::collections::BTreeMap;
@@ -17,8 +18,17 @@ pub enum Ended {
     Exited(i32),
     /// By a signal that was not ours, by its name.
     Signalled(String),
-    /// The kernel killed it for want of memory; the limit in bytes, if the step had one.
-    OutOfMemory(Option<u64>),
+    /// The kernel killed it, or one of its children, for want of memory; the limit, if it was the step's own.
+    OutOfMemory(Option<Limit>),
+    /// It exited with this status after it could not make a process, for want of `tasks`.
+    TooManyTasks {
+        /// Its exit status.
+        status: i32,
+        /// How many it may have.
+        limit: Limit,
+    },
+    /// It wrote more than it may.
+    TooMuchWritten(Limit),
     /// It ran longer than this.
     TimedOut(Duration),
     /// It printed nothing for this long.
@@ -38,14 +48,14 @@ fn minutes(time: Duration) -> String {
     format!("{time:#}")
 }
 
-/// Bytes as systemd writes them: `512M`.
+/// Bytes in full, in the largest unit of IEC 80000-13 that goes into them: `512 MiB`.
 fn bytes(count: u64) -> String {
-    for (unit, size) in [("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)] {
+    for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if count >= size && count.is_multiple_of(size) {
-            return format!("{}{unit}", count / size);
+            return format!("{} {unit}", count / size);
         }
     }
-    count.to_string()
+    format!("{count} bytes")
 }
 
 /// What the end of a step means before `on-failure` is asked, and how it reads.
@@ -63,11 +73,25 @@ pub fn judge(ended: &Ended, decode: &Decode) -> (Verdict, String) {
             (Verdict::Failure, "killed by SIGKILL, which was not ours: perhaps out of memory".to_owned())
         }
         Ended::Signalled(signal) => (Verdict::Failure, format!("killed by {signal}")),
-        Ended::OutOfMemory(Some(limit)) => (
+        Ended::OutOfMemory(Some(Limit { most, table })) => (
             Verdict::Failure,
-            format!("killed: out of memory at {}; `memory` of the step or in [build] allows more", bytes(*limit)),
+            format!("killed: out of memory at {}; `memory` in {} allows more", bytes(*most), table.as_str()),
         ),
-        Ended::OutOfMemory(None) => (Verdict::Failure, "killed: out of memory".to_owned()),
+        // Not its own limit: that of all builds together, or the machine's memory.
+        Ended::OutOfMemory(None) => (
+            Verdict::Failure,
+            "killed: out of memory with all that runs beside it; MemoryMax= of ci.slice allows more, `memory` keeps \
+             one step from taking it all"
+                .to_owned(),
+        ),
+        Ended::TooManyTasks { status, limit: Limit { most, table } } => (
+            Verdict::Failure,
+            format!("exit code {status} after it hit `tasks` = {most}; `tasks` in {} allows more", table.as_str()),
+        ),
+        Ended::TooMuchWritten(Limit { most, table }) => (
+            Verdict::Failure,
+            format!("stopped: more than {} written; `disk` in {} allows more", bytes(*most), table.as_str()),
+        ),
         Ended::TimedOut(limit) => {
             (Verdict::Failure, format!("timeout: stopped after {}; `timeout` of the step allows more", minutes(*limit)))
         }
@@ -161,6 +185,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::limits::Table;
 
     #[test]
     fn exit_codes_mean_what_the_project_says() {
@@ -192,7 +217,22 @@ mod tests {
             (Ended::Exited(0), Verdict::Success, ""),
             (Ended::Exited(2), Verdict::Failure, "exit code 2"),
             (Ended::Signalled("SIGSEGV".into()), Verdict::Failure, "killed by SIGSEGV"),
-            (Ended::OutOfMemory(Some(512 << 20)), Verdict::Failure, "killed: out of memory at 512M"),
+            (
+                Ended::OutOfMemory(Some(Limit { most: 512 << 20, table: Table::Build })),
+                Verdict::Failure,
+                "killed: out of memory at 512 MiB; `memory` in [build] allows more",
+            ),
+            (Ended::OutOfMemory(None), Verdict::Failure, "killed: out of memory with all that runs beside it"),
+            (
+                Ended::TooManyTasks { status: 2, limit: Limit { most: 64, table: Table::Step } },
+                Verdict::Failure,
+                "exit code 2 after it hit `tasks` = 64; `tasks` in its [[step]] allows more",
+            ),
+            (
+                Ended::TooMuchWritten(Limit { most: 10 << 30, table: Table::Build }),
+                Verdict::Failure,
+                "stopped: more than 10 GiB written; `disk` in [build] allows more",
+            ),
             (Ended::TimedOut(Duration::from_secs(1200)), Verdict::Failure, "timeout: stopped after 20m"),
             (Ended::Silent(Duration::from_secs(90)), Verdict::Failure, "timeout: no output for 1m 30s"),
             (Ended::Stopped, Verdict::Cancelled, "stopped"),

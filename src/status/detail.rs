@@ -37,10 +37,9 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
     }
     for request in &line.waiting {
         let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());
-        let until =
-            request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
+        let why = line.why_waits(request, |time| screen.moment(time));
         let text = format!(
-            "waiting: {reference}, {}, since {}{until}",
+            "waiting: {reference}, {}, since {}, {why}",
             request.ask.origin.describe(),
             screen.ago(request.created)
         );
@@ -136,6 +135,7 @@ pub(super) fn build(place: &Place, view: &BuildView, screen: &Screen) -> String 
     if !view.steps.is_empty() {
         out.push('\n');
         out += &steps(view, screen);
+        out += &super::report::tests(view, screen);
         out += &format!(
             "\n{}{}   {}\n",
             painted(DIM, "logs     "),
@@ -186,7 +186,7 @@ fn facts(view: &BuildView, screen: &Screen) -> Vec<(&'static str, String)> {
 }
 
 fn steps(view: &BuildView, screen: &Screen) -> String {
-    let mut steps = Columns::head(&["STEP", "RESULT", "TOOK", "CPU", "MEMORY", "LOG", "OUTCOME"]);
+    let mut steps = Columns::head(&["STEP", "RESULT", "TOOK", "CPU", "MEMORY", "READ", "WRITTEN", "LOG", "OUTCOME"]);
     for step in &view.steps {
         let (word, light) = step_standing(step);
         let or_dash = |text: Option<String>| match text {
@@ -199,6 +199,8 @@ fn steps(view: &BuildView, screen: &Screen) -> String {
             or_dash(began(step).and_then(|_| step_took(step, screen.now)).map(duration)),
             or_dash(step.usage.cpu_usec.map(|usec| duration(Duration::from_micros(usec)))),
             or_dash(step.usage.memory_peak.map(bytes)),
+            or_dash(step.usage.io_read.map(bytes)),
+            or_dash(step.usage.io_written.map(bytes)),
             or_dash(step.log.map(|log| bytes(log.bytes))),
             Cell::plain(step_words(step)),
         ]);

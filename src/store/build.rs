@@ -3,10 +3,10 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
-use crate::model::build::{LogSize, StepWords, Usage};
+use crate::model::build::{Again, LogSize, StepWords, Usage};
 use crate::model::{
-    Build, BuildId, BuildNumber, BuildState, CommitId, ProjectName, RefName, Request, StepIndex, StepName, StepRow,
-    StepState, Stop, Trust, Verdict,
+    Build, BuildId, BuildNumber, BuildState, CommitId, Holds, ProjectName, RefName, Request, Slot, StepIndex, StepName,
+    StepRow, StepState, Stop, Trust, Verdict,
 };
 use jiff::Timestamp;
 use rusqlite::params;
@@ -20,6 +20,16 @@ pub struct NewStep {
     pub words: StepWords,
     /// What it runs, as JSON, so that whoever takes the build over runs the same; none for the checkout.
     pub spec: Option<String>,
+}
+
+impl NewStep {
+    /// Step 0.
+    pub fn checkout() -> NewStep {
+        match "checkout".parse() {
+            Ok(name) => NewStep { name, words: StepWords::default(), spec: None },
+            Err(_) => unreachable!("a word of letters is a step's name"),
+        }
+    }
 }
 
 /// How a step ended.
@@ -60,6 +70,7 @@ pub(super) fn build(row: &Fields<'_>) -> Result<Build> {
         created: row.time("created")?,
         state,
         stop: row.json_if("stop")?,
+        holds: Holds { slot: Slot(row.get("slot")?), locks: row.json("locks")? },
     })
 }
 
@@ -83,7 +94,17 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
         words: StepWords { description: row.get("description")?, done: row.get("done")? },
         unneeded: row.get("unneeded")?,
         state,
-        usage: Usage { cpu_usec: row.get("cpu_usec")?, memory_peak: row.get("memory_peak")? },
+        attempts: row.get("attempts")?,
+        again: match row.time_if("again")? {
+            Some(due) => Some(Again { due, outcome: row.get::<Option<String>>("outcome")?.unwrap_or_default() }),
+            None => None,
+        },
+        usage: Usage {
+            cpu_usec: row.get("cpu_usec")?,
+            memory_peak: row.get("memory_peak")?,
+            io_read: row.get("io_read")?,
+            io_written: row.get("io_written")?,
+        },
         log: bytes.zip(lines).map(|(bytes, lines)| LogSize { bytes, lines }),
     })
 }
@@ -152,6 +173,15 @@ impl Read<'_> {
                    AND verdict IN ('success', 'warnings') AND sha IS NOT NULL ORDER BY number DESC LIMIT 1";
         let reference = of.reference.as_ref().map(RefName::as_str);
         one(self.0, sql, params![of.id.project.as_str(), reference, of.id.number.0], build)
+    }
+
+    /// What a build's steps ran, and how they ended, for one that is done again.
+    pub fn steps_and_specs(&self, id: &BuildId) -> Result<Vec<(StepRow, Option<String>)>> {
+        let steps = self.steps(id)?.into_iter().map(|row| {
+            let spec = self.step_spec(id, row.index)?;
+            Ok((row, spec))
+        });
+        steps.collect()
     }
 
     /// What a step runs, as it was fixed when the build began.
@@ -279,10 +309,40 @@ impl Tx<'_> {
     /// A step's unit is about to be asked for.
     pub fn step_started(&self, id: &BuildId, index: StepIndex, now: Timestamp) -> Result<()> {
         self.0.execute(
-            "UPDATE step SET state = 'running', started = ?4
+            "UPDATE step SET state = 'running', started = ?4, attempts = 1
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'pending'",
             params![id.project.as_str(), id.number.0, index.0, millis(now)],
         )?;
+        Ok(())
+    }
+
+    /// An attempt of a step is over: how, what it and those before used, and when the next is due.
+    pub fn step_again(&self, id: &BuildId, index: StepIndex, again: &Again, usage: Usage) -> Result<()> {
+        let sql = "UPDATE step SET again = ?4, outcome = ?5, cpu_usec = ?6, memory_peak = ?7, io_read = ?8,
+                     io_written = ?9
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running'";
+        self.0.execute(
+            sql,
+            params![
+                id.project.as_str(),
+                id.number.0,
+                index.0,
+                millis(again.due),
+                again.outcome,
+                usage.cpu_usec,
+                usage.memory_peak,
+                usage.io_read,
+                usage.io_written,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The next attempt's unit is about to be asked for.
+    pub fn step_attempt(&self, id: &BuildId, index: StepIndex) -> Result<()> {
+        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, again = NULL, outcome = NULL
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running' AND again IS NOT NULL";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0])?;
         Ok(())
     }
 
@@ -290,7 +350,7 @@ impl Tx<'_> {
     pub fn step_finished(&self, id: &BuildId, index: StepIndex, end: &StepEnd, now: Timestamp) -> Result<()> {
         self.0.execute(
             "UPDATE step SET state = 'finished', finished = ?4, verdict = ?5, outcome = ?6, cpu_usec = ?7,
-               memory_peak = ?8
+               memory_peak = ?8, io_read = ?9, io_written = ?10, again = NULL
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state <> 'finished'",
             params![
                 id.project.as_str(),
@@ -301,6 +361,8 @@ impl Tx<'_> {
                 end.outcome,
                 end.usage.cpu_usec,
                 end.usage.memory_peak,
+                end.usage.io_read,
+                end.usage.io_written,
             ],
         )?;
         Ok(())
@@ -324,7 +386,7 @@ impl Tx<'_> {
         )?;
         if changed == 1 {
             self.0.execute(
-                "UPDATE step SET state = 'finished', finished = ?3, verdict = iif(state = 'pending', 'skipped', ?4),
+                "UPDATE step SET state = 'finished', again = NULL, finished = ?3, verdict = iif(state = 'pending', 'skipped', ?4),
                    outcome = iif(state = 'pending', '', ?5)
                  WHERE project = ?1 AND number = ?2 AND state <> 'finished'",
                 params![id.project.as_str(), id.number.0, millis(now), verdict.as_str(), summary],

@@ -2,12 +2,15 @@
 
 use super::bus::{Again, Bus, BusError, MANAGER, MANAGER_PATH, body_of};
 use super::job::{JobEar, JobError, JobResult};
-use super::unit::{ActiveState, LoadState, SubState};
+use super::property::Property;
+use super::unit::{ActiveState, LoadState, SubState, path_of};
+use super::usage::accounted;
 use super::word::answers;
 use nix::sys::signal::Signal;
 use std::time::Duration;
 use zbus::zvariant::OwnedObjectPath;
 
+const SLICE: &str = "org.freedesktop.systemd1.Slice";
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
 /// What to do with a unit. The job replaces another that is queued for it, as `systemctl` does.
@@ -135,6 +138,17 @@ impl Bus {
             Err(error) if error.is_refusal(NO_SUCH_UNIT) => Ok(()),
             other => other.map(drop),
         }
+    }
+
+    /// Sets one property of a unit until the next boot, as `systemctl set-property --runtime` does.
+    pub fn set_property(&self, unit: &str, property: &Property) -> Result<(), BusError> {
+        let properties = vec![(property.name(), property.value())];
+        self.call_manager("SetUnitProperties", &(unit, true, properties), Again::Harmless).map(drop)
+    }
+
+    /// `CPUWeight=` of a slice; nothing where none is set.
+    pub fn cpu_weight(&self, slice: &str) -> Result<Option<u64>, BusError> {
+        Ok(accounted(Some(self.property(&path_of(slice), SLICE, "CPUWeight")?)))
     }
 
     /// Sends a signal to processes of a unit; refused if it has none.

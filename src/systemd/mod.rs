@@ -32,5 +32,5 @@ pub use property::{CollectMode, ExitType, KillMode, OomPolicy, Output, Property,
 pub use sandbox::{Capability, KeyringMode, Namespaces, ProtectHome, ProtectProc, ProtectSystem};
 pub use transient::{StartError, Transient};
 pub use unit::{ActiveState, LoadState, ServiceResult, SubState, UnitState};
-pub use usage::{Usage, memory_peak};
+pub use usage::{Accounting, Measured, Usage, denied_in, measure, tasks_file};
 pub use watch::{Seen, Waker, Watch};

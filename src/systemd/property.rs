@@ -118,6 +118,14 @@ fn command(program: &str, arguments: &[String]) -> Vec<(String, Vec<String>, Vec
     vec![(program.to_owned(), argv, vec!["no-env-expand".to_owned()])]
 }
 
+/// A program that systemd runs as root, outside of the unit's sandbox and inside its control group, and whose failure
+/// is no failure of the unit (`ExecStartPost=-+:…`).
+fn beside(program: &str, arguments: &[&str]) -> Vec<(String, Vec<String>, Vec<String>)> {
+    let argv = std::iter::once(&program).chain(arguments).map(|word| (*word).to_owned()).collect();
+    let flags = ["no-env-expand", "ignore-failure", "privileged"];
+    vec![(program.to_owned(), argv, strings(&flags))]
+}
+
 fn assignments(variables: &BTreeMap<String, String>) -> Vec<String> {
     variables.iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
@@ -155,6 +163,10 @@ properties! {
     service_type(kind: ServiceType) = "Type" kind;
     /// `ExecStart=:…`: a program by its absolute path, and its arguments, none of them expanded.
     exec_start(program: &str, arguments: &[String]) = "ExecStartEx" command(program, arguments);
+    /// `ExecStartPost=-+:…`: run beside the program as root, outside of the sandbox and inside the control group.
+    exec_start_post(program: &str, arguments: &[&str]) = "ExecStartPostEx" beside(program, arguments);
+    /// `SuccessExitStatus=`: exit statuses and signals that are a success too.
+    success_exit_status(statuses: Vec<i32>, signals: Vec<i32>) = "SuccessExitStatus" (statuses, signals);
     /// `ExitType=`
     exit_type(kind: ExitType) = "ExitType" kind;
     /// `RemainAfterExit=`
@@ -215,6 +227,16 @@ properties! {
     tasks_max(tasks: u64) = "TasksMax" tasks;
     /// `CPUWeight=`, 1 to 10000; systemd's default is 100.
     cpu_weight(weight: u64) = "CPUWeight" weight;
+    /// `CPUQuota=`: percent of one CPU.
+    cpu_quota(percent: u32) = "CPUQuotaPerSecUSec" u64::from(percent) * 10_000;
+    /// `CPUAccounting=`
+    cpu_accounting(on: bool) = "CPUAccounting" on;
+    /// `MemoryAccounting=`
+    memory_accounting(on: bool) = "MemoryAccounting" on;
+    /// `IOAccounting=`
+    io_accounting(on: bool) = "IOAccounting" on;
+    /// `LimitFSIZE=`: the longest file that may be written, in bytes.
+    limit_file_size(bytes: u64) = "LimitFSIZE" bytes;
 }
 
 #[cfg(test)]
@@ -229,6 +251,9 @@ mod tests {
             (Property::environment(&variables), "Environment", "as"),
             (Property::log_extra_fields(&[("CI_PROJECT", "gkp")]), "LogExtraFields", "aay"),
             (Property::runtime_max(Duration::from_secs(1)), "RuntimeMaxUSec", "t"),
+            (Property::exec_start_post("/bin/true", &[]), "ExecStartPostEx", "a(sasas)"),
+            (Property::success_exit_status(vec![1], vec![9]), "SuccessExitStatus", "(aiai)"),
+            (Property::cpu_quota(150), "CPUQuotaPerSecUSec", "t"),
             (Property::umask(0o027), "UMask", "u"),
             (Property::kill_signal(nix::sys::signal::Signal::SIGINT), "KillSignal", "i"),
             (Property::add_ref(), "AddRef", "b"),
@@ -242,6 +267,7 @@ mod tests {
     #[test]
     fn endless_durations_are_systemds_infinity() {
         assert_eq!(Property::runtime_max(Duration::MAX).value(), &Value::U64(u64::MAX));
+        assert_eq!(Property::cpu_quota(150).value(), &Value::U64(1_500_000), "microseconds in each second");
         assert_eq!(Property::timeout_stop(Duration::from_millis(10)).value(), &Value::U64(10_000));
     }
 }

@@ -12,14 +12,18 @@ use std::ffi::OsStr;
 use std::time::Instant;
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
-    let folder = Folder::open(&task.folder)?;
+    let folder = Folder::reclaim(&task.folder)?;
+    // What takes most room first: a build may have left a full disk.
+    if !matches!(task.keep, Keep::Untracked { .. }) {
+        fresh(&folder, own(task, Room::WORKSPACE).as_ref())?;
+    }
+    fresh(&folder, own(task, Room::TMP).as_ref())?;
     for name in [Room::HOME, Room::CACHE].map(OsStr::new) {
         match task.keep {
             Keep::Nothing => drop(fresh(&folder, name)?),
             Keep::Homes | Keep::Untracked { .. } => drop(real_folder(&folder, name)?),
         }
     }
-    fresh(&folder, OsStr::new(Room::TMP))?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     // A commit whose steps nobody can tell costs no more than this.
@@ -29,15 +33,13 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     };
     let filled = match &task.keep {
         Keep::Homes | Keep::Nothing => fill(task, &git, &folder)?,
-        Keep::Untracked { previous } => {
-            match incremental::update(&folder, OsStr::new(Room::WORKSPACE), &git, task, previous)? {
-                Updated::Done(filled) => filled,
-                Updated::TooOld => fill(task, &git, &folder)?,
-            }
-        }
+        Keep::Untracked { previous } => match incremental::update(&folder, &git, task, previous)? {
+            Updated::Done(filled) => filled,
+            Updated::TooOld => fill(task, &git, &folder)?,
+        },
     };
     if let Some(wanted) = &task.git_dir {
-        let workspace = task.folder.join(Room::WORKSPACE);
+        let workspace = task.folder.join(own(task, Room::WORKSPACE));
         disposable::make(&git, &task.mirror, &task.commit, wanted.branch.as_ref(), wanted.depth, &workspace)?;
     }
     let changed = task.since.as_ref().map(|since| changed::paths(&git, since, &task.commit)).transpose()?;
@@ -45,8 +47,13 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
 }
 
 fn fill(task: &CheckoutTask, git: &Git<'_>, folder: &Folder) -> Result<tree::Filled, Failure> {
-    let workspace = fresh(folder, OsStr::new(Room::WORKSPACE))?;
+    let workspace = fresh(folder, own(task, Room::WORKSPACE).as_ref())?;
     Ok(tree::fill(git, &task.mirror, &task.commit, &task.shape, workspace.path())?)
+}
+
+/// The folder of that kind which builds at the same time do not share.
+pub(super) fn own(task: &CheckoutTask, base: &str) -> String {
+    Room::of_slot(base, task.slot)
 }
 
 /// A folder that is no link, made if need be.
@@ -64,7 +71,11 @@ pub(super) fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError
     let emptied = real_folder(folder, name)?;
     sweep::empty(&emptied)?;
     match folder.rmdir(name) {
-        Ok(()) => folder.make_sub(name),
+        Ok(()) => {
+            // Held open it still has its inode, perhaps the last one.
+            drop(emptied);
+            folder.make_sub(name)
+        }
         // The parent is not ours, or the unit has mounted something here.
         Err(e) if matches!(e.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS)) => Ok(emptied),
         Err(e) => Err(e),

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -53,12 +53,37 @@ impl From<FolderError> for Failure {
 const RWX: u32 = 0o700;
 const AS_FOLDER: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
+/// Removes an extended attribute, if it is there and the file system knows such.
+fn remove_attribute(path: &str, attribute: &CStr) -> Result<(), Errno> {
+    let path = CString::new(path).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: both are strings that end with NUL and live for the call, which keeps neither.
+    let done = unsafe { nix::libc::removexattr(path.as_ptr(), attribute.as_ptr()) };
+    match Errno::result(done) {
+        Ok(_) | Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 impl Folder {
     /// Opens a folder by its path; this once, links are followed, since the administrator named it.
     pub(super) fn open(path: &Path) -> Result<Folder, FolderError> {
         let opened = nix::fcntl::open(path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
         let fd = opened.map_err(|e| FolderError { doing: "open", path: path.to_owned(), source: e.into() })?;
         Ok(Folder { fd, path: path.to_owned() })
+    }
+
+    /// Opens a project's own folder, which its steps can do anything to: who may enter it is again as it was made.
+    pub(super) fn reclaim(path: &Path) -> Result<Folder, FolderError> {
+        let fail = |source| FolderError { doing: "open up", path: path.to_owned(), source };
+        let held = nix::fcntl::open(path, OFlag::O_PATH | AS_FOLDER, Mode::empty());
+        let held = held.map_err(|e| fail(e.into()))?;
+        let name = format!("/proc/self/fd/{}", held.as_raw_fd());
+        // First the lists: a mode that is set over one changes the list.
+        for list in [c"system.posix_acl_access", c"system.posix_acl_default"] {
+            remove_attribute(&name, list).map_err(|e| fail(e.into()))?;
+        }
+        fs::set_permissions(&name, Permissions::from_mode(RWX)).map_err(fail)?;
+        Folder::open(path)
     }
 
     fn failed(&self, doing: &'static str, name: impl AsRef<Path>) -> impl FnOnce(Errno) -> FolderError {
@@ -84,6 +109,31 @@ impl Folder {
         }
         let fd = openat(&held, ".", OFlag::O_RDONLY | AS_FOLDER, Mode::empty()).map_err(fail)?;
         Ok(Folder { fd, path: self.path.join(name) })
+    }
+
+    /// Opens a folder in this one as it is, for looking only. `ELOOP` for a link.
+    pub(super) fn enter(&self, name: &OsStr) -> Result<Folder, FolderError> {
+        let fail = |e| self.failed("open", name)(e);
+        // For a link O_DIRECTORY alone would say ENOTDIR.
+        if self.kind(name)? == Some(Kind::Link) {
+            return Err(fail(Errno::ELOOP));
+        }
+        let fd = openat(&self.fd, name, OFlag::O_RDONLY | AS_FOLDER, Mode::empty()).map_err(fail)?;
+        Ok(Folder { fd, path: self.path.join(name) })
+    }
+
+    /// Opens a plain file for reading; none when it is something else, which is not opened: a FIFO would wait, and to
+    /// open a device is to use it.
+    pub(super) fn plain_file(&self, name: &OsStr) -> Result<Option<File>, FolderError> {
+        let plain = |mode| SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
+        let look = fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(self.failed("look at", name))?;
+        if !plain(look.st_mode) {
+            return Ok(None);
+        }
+        let file = self.file(name, OFlag::O_RDONLY)?;
+        // It may have become another one meanwhile.
+        let held = fstat(&file).map_err(self.failed("look at", name))?;
+        Ok(plain(held.st_mode).then_some(file))
     }
 
     /// Opens a folder in this one, made if nothing is there.

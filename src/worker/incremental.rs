@@ -4,13 +4,13 @@
 //! folder of its own, and what differs from it byte by byte is replaced. Which tracked files an older commit left behind
 //! follows from the older commit itself, whose name is the core's word.
 
-use super::checkout::{fresh, real_folder};
+use super::checkout::{fresh, own, real_folder};
 use super::folder::{Folder, FolderError, Kind};
 use super::protocol::{CheckoutTask, Failure};
 use super::sweep;
 use crate::git::Git;
 use crate::git::tree::{self, Filled, Gone};
-use crate::model::CommitId;
+use crate::model::{CommitId, Room};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -33,7 +33,6 @@ pub(super) enum Updated {
 
 pub(super) fn update(
     folder: &Folder,
-    workspace: &OsStr,
     git: &Git<'_>,
     task: &CheckoutTask,
     previous: &[CommitId],
@@ -49,9 +48,10 @@ pub(super) fn update(
     if previous.is_empty() {
         return Ok(Updated::TooOld);
     }
-    let staged = fresh(folder, OsStr::new(STAGED))?;
+    let staging = own(task, STAGED);
+    let staged = fresh(folder, staging.as_ref())?;
     let filled = tree::fill(git, &task.mirror, &task.commit, &task.shape, staged.path())?;
-    let workspace = real_folder(folder, workspace)?;
+    let workspace = real_folder(folder, own(task, Room::WORKSPACE).as_ref())?;
     workspace.set_mode(FOLDER)?;
     sweep::remove(&workspace, OsStr::new(".git"))?;
     for path in &gone {
@@ -61,7 +61,7 @@ pub(super) fn update(
         }
     }
     lay_over(&staged, &workspace)?;
-    sweep::remove(folder, OsStr::new(STAGED))?;
+    sweep::remove(folder, staging.as_ref())?;
     Ok(Updated::Done(filled))
 }
 

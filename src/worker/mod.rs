@@ -11,14 +11,18 @@
 pub mod call;
 mod checkout;
 mod fetch;
+mod find;
 mod folder;
 mod health;
 mod incremental;
+mod junit;
 mod mail;
 mod pipeline;
 pub mod protocol;
 mod release;
 mod release_make;
+mod report;
 pub mod run;
 mod secret;
 mod sweep;
+mod tally;

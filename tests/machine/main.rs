@@ -4,14 +4,21 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod attacks;
 mod bad_input;
 mod builds;
+mod campaign;
 mod deploy;
+mod exposure;
 mod harness_works;
 mod installation;
+mod limits;
+mod order;
 mod pipeline;
 mod polling;
+mod relaxations;
 mod remotes;
+mod results;
 mod secrets;
 mod source;
 mod steps;

@@ -109,7 +109,12 @@ impl System {
         let end = StepEnd {
             verdict,
             outcome: outcome.into(),
-            usage: Usage { cpu_usec: Some(1_250_000 * u64::from(index + 1)), memory_peak: Some(86 << 20) },
+            usage: Usage {
+                cpu_usec: Some(1_250_000 * u64::from(index + 1)),
+                memory_peak: Some(86 << 20),
+                io_read: Some(3 << 20),
+                io_written: None,
+            },
         };
         let over = begun + Span::new().seconds(21 * i64::from(index) + 2);
         self.write(|tx| {

@@ -48,6 +48,7 @@ fn texts_say_what_there_is_without_colours_in_a_pipe() {
                 "2 changes",
                 "Ada Lovelace",
                 "86.0 MiB",
+                "3.0 MiB",
                 "exit code 1, counts as warnings",
                 "skipped",
                 "ci-status shop:3 --log",

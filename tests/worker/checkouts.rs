@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use unitci::config::project::Shape;
 use unitci::model::CommitId;
+use unitci::model::Slot;
 use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
 
 /// A checkout as most projects have it.
@@ -17,6 +18,7 @@ pub(super) fn plain(repo: &Repo, commit: &CommitId) -> CheckoutTask {
         mirror: repo.mirror(),
         commit: commit.clone(),
         folder,
+        slot: Slot::default(),
         keep: Keep::Homes,
         shape: Shape::default(),
         git_dir: None,

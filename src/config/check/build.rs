@@ -1,7 +1,8 @@
 //! `[build]` and `[[step]]`
 
-use super::step::{exit_code, only};
-use super::{HOUR, SECOND};
+use super::step::{exit_code, only, retry};
+use super::{HOUR, SECOND, limits};
+use crate::config::allow::allow;
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
@@ -10,6 +11,7 @@ use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
+use crate::config::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{SecretName, StepName};
 use std::path::PathBuf;
@@ -17,17 +19,19 @@ use std::time::Duration;
 
 /// Most steps of a project; what a page can show and `StepIndex` can count.
 const STEPS_MAX: usize = 1000;
-/// Least memory that a shell starts in.
-const MEMORY_MIN: u64 = 1 << 20;
 
 const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
 
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let timeout = reader.required("timeout", duration(SECOND..=DURATION_MAX));
     let stop_grace = reader.required("stop-grace", duration(Duration::ZERO..=HOUR));
-    let memory = reader.optional("memory", size(MEMORY_MIN));
-    let tasks = reader.required("tasks", count(16..=4_194_304));
+    let memory = reader.optional("memory", size(limits::MEMORY_MIN));
+    let tasks = reader.required("tasks", count(limits::TASKS));
+    let cpu = reader.optional("cpu", limits::cpu);
+    let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
+    let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word(NETWORK));
+    let allow = reader.distinct("allow", text(allow));
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
@@ -37,7 +41,11 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         stop_grace: stop_grace?,
         memory: memory?,
         tasks: tasks?,
+        cpu: cpu?,
+        cpu_weight: cpu_weight?,
+        disk: disk?,
         network: network?,
+        allow: allow?,
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
@@ -88,14 +96,17 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
-    let memory = reader.optional("memory", size(MEMORY_MIN));
+    let allow = if reader.is_written("allow") { reader.distinct("allow", text(allow)).map(Some) } else { Some(None) };
     let on_failure = reader.required("on-failure", word(ON_FAILURE));
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
     let only = only(reader);
+    let retry = reader.optional_section("retry", retry);
     let env = reader.map("env", variable);
     let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
+    let limits = limits::own(reader);
+    let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
@@ -108,14 +119,17 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         timeout: timeout?,
         no_output: no_output?,
         network: network?,
-        memory: memory?,
+        allow: allow?,
         on_failure: on_failure?,
         decode: decode?,
         when: when?,
         only: only?,
+        retry: retry?,
         env: env?,
         secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
+        limits: limits?,
+        junit: junit?,
     })
 }
 
@@ -125,6 +139,22 @@ fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>
         return Some(None);
     }
     reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
+}
+
+/// One pattern or a list of them.
+fn patterns(value: &Value) -> Result<Vec<WantedFiles>, Fault> {
+    const PATTERNS_MAX: usize = 100;
+    let pattern = text(WantedFiles::parse);
+    if let Value::Text(_) = value {
+        return Ok(vec![pattern(value)?]);
+    }
+    let Value::List(list) = value else {
+        return Err(Fault::expected("a pattern or a list of patterns", value.kind()));
+    };
+    if list.len() > PATTERNS_MAX {
+        return Err(Fault::Rule("at most 100 patterns"));
+    }
+    list.iter().map(|node| pattern(&node.value)).collect()
 }
 
 fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {

@@ -2,17 +2,20 @@
 
 mod build;
 mod deploy;
+mod limits;
+mod order;
 mod site;
 mod source;
 mod step;
 
 use super::fault::Fault;
 use super::name;
-use super::project::{Notify, NotifyOn, Project, Step, StepsFrom};
+use super::project::{Mode, Notify, NotifyOn, Project, Step, StepsFrom};
 use super::reader::Reader;
 use super::value::{text, word};
-use crate::model::ProjectName;
+use crate::model::{LockName, ProjectName};
 use lettre::Address;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) use site::site;
@@ -23,8 +26,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 const PIPELINE: &[(&str, StepsFrom)] = &[("project", StepsFrom::Project), ("repository", StepsFrom::Repository)];
 
-/// A project's merged tree.
-pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option<Project> {
+/// The locks of `ci.toml`, and how many builds may hold each.
+type Locks = BTreeMap<LockName, u32>;
+
+/// A project's merged tree; the locks of `ci.toml`, if it is in order.
+pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Option<&Locks>) -> Option<Project> {
     let description = reader.optional("description", text(name::line));
     let source = reader.section("source", source::source);
     let build = reader.section("build", build::build);
@@ -36,7 +42,17 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option
     }
     let deploy = reader.optional_section("deploy", deploy::deploy);
     let notify = reader.section("notify", notify);
+    let rules = order::rules(reader, locks);
+    if source.as_ref().is_some_and(|source| source.mode == Mode::Fresh)
+        && rules.as_ref().is_some_and(|r| r.max_builds > 1)
+    {
+        let fault = Fault::Rule(
+            "with `mode = \"fresh\"` one build at a time: others would lose HOME and cache under their feet",
+        );
+        reader.complain("max-builds", fault);
+    }
     Some(Project {
+        rules: rules?,
         name: name.clone(),
         description: description?,
         pipeline: pipeline?,
@@ -63,6 +79,7 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     build::steps(reader);
     reader.optional_section("deploy", deploy::deploy);
     reader.section("notify", notify);
+    order::rules(reader, None);
 }
 
 fn notify(reader: &mut Reader<'_, '_>) -> Option<Notify> {

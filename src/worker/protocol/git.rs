@@ -3,7 +3,7 @@
 use crate::config::Pipeline;
 use crate::config::project::{Shape, Url};
 use crate::git::{Commit, History, Resolve, Resolved};
-use crate::model::{CommitId, ProjectName, RefName};
+use crate::model::{CommitId, ProjectName, RefName, Slot};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -102,6 +102,9 @@ pub struct CheckoutTask {
     pub commit: CommitId,
     /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
+    /// Which `workspace` and `tmp` of it, where builds run at once.
+    #[serde(default)]
+    pub slot: Slot,
     /// What of an earlier build stays.
     pub keep: Keep,
     /// What of the commit is wanted.
