@@ -6,15 +6,15 @@ use super::needs::Base;
 use super::pipeline::PipelineError;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
-use crate::config::project::StepsFrom;
+use crate::config::project::{BuildOutside, Mode, Shape, StepsFrom};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
-use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
+use crate::model::{Build, BuildId, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Trust, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Begun, Call, CallError};
 use crate::worker::protocol::{
-    AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, GitDir, Resolve, Task,
+    AskedRef, CheckoutTask, Commit, Failure, FailureKind, FetchAnswer, FetchTask, GitDir, Resolve, Task,
 };
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
@@ -119,22 +119,28 @@ impl Supervisor<'_> {
         mut recorder: Option<&mut Recorder>,
     ) -> Result<Result<Filled, Trouble>, SuperviseError> {
         let build = self.build()?;
-        // A polled commit is in the mirror since the poll.
-        let mut commit = build.commit.clone();
+        // A polled commit is in the mirror since the poll, but for a stranger's, which nobody has wanted before.
+        let mut commit = build.commit.clone().filter(|_| build.trust == Trust::Inside);
         let mut early = None;
         let more = self.project.source.shape.has_more();
         if commit.is_none() || more {
             // Its sandbox is made while the fetch runs.
             let work = Work::Checkout { trust: self.room.trust };
             early = Some(self.begin(step.index, work, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
-            let fetched = match commit {
-                None => self.fetch(step, &build, recorder.as_deref_mut())?,
-                Some(commit) => self.fetch_more(step, &commit, recorder.as_deref_mut())?.map(|()| commit),
+            let pinned = match commit {
+                None => match self.fetch(step, &build, recorder.as_deref_mut())? {
+                    Ok(commit) => commit,
+                    Err(trouble) => return Ok(Err(trouble)),
+                },
+                Some(commit) => commit,
             };
-            commit = match fetched {
-                Ok(commit) => Some(commit),
-                Err(trouble) => return Ok(Err(trouble)),
-            };
+            if let Err(trouble) = self.fetch_more(step, &pinned, recorder.as_deref_mut())? {
+                return Ok(Err(trouble));
+            }
+            commit = Some(pinned);
+            if build.trust != self.room.trust {
+                early = None;
+            }
         }
         let Some(commit) = commit else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
@@ -146,7 +152,7 @@ impl Supervisor<'_> {
                 if let Err(trouble) = self.fetch(step, &build, recorder.as_deref_mut())? {
                     return Ok(Err(trouble));
                 }
-                if more && let Err(trouble) = self.fetch_more(step, &commit, recorder.as_deref_mut())? {
+                if let Err(trouble) = self.fetch_more(step, &commit, recorder.as_deref_mut())? {
                     return Ok(Err(trouble));
                 }
                 self.check_out_commit(step, &commit, None, recorder)
@@ -166,13 +172,19 @@ impl Supervisor<'_> {
         let base = self.base(&build)?;
         let source = &self.project.source;
         let workspace = self.room.workspace(self.place);
+        let (mode, shape) = match self.room.trust {
+            Trust::Inside => (source.mode, source.shape.clone()),
+            // Nothing of it is kept, and a stranger's word fetches nothing.
+            Trust::Outside => (Mode::Clean, Shape { sparse: source.shape.sparse.clone(), ..Shape::default() }),
+        };
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
+            trust: self.room.trust,
             folder: self.room.folder(self.place),
             slot: self.room.slot,
-            keep: filling::begin(&mut self.store, &workspace, source.mode, commit)?,
-            shape: source.shape.clone(),
+            keep: filling::begin(&mut self.store, &workspace, mode, commit)?,
+            shape,
             git_dir: source.git_dir.then(|| GitDir {
                 branch: build.reference.clone().filter(|name| name.branch().is_some()),
                 depth: source.depth,
@@ -206,14 +218,19 @@ impl Supervisor<'_> {
         Ok(Ok(Filled::With(format!("{} files at {}", done.files, commit.short()))))
     }
 
-    /// Fetches what belongs to a commit that the mirror has.
+    /// Fetches what belongs to a commit that the mirror has. Not for a stranger's commit: what that names would be fetched
+    /// with the project's credential.
     fn fetch_more(
         &mut self,
         step: &StepRow,
         commit: &CommitId,
         recorder: Option<&mut Recorder>,
     ) -> Result<Result<(), Trouble>, SuperviseError> {
-        let task = self.fetch_task(Vec::new(), Resolve::Revision(commit.to_string()));
+        let shape = self.project.source.shape.clone();
+        if self.room.trust == Trust::Outside || !shape.has_more() {
+            return Ok(Ok(()));
+        }
+        let task = FetchTask { shape, ..self.fetch_task(Vec::new(), Resolve::Revision(commit.to_string())) };
         Ok(self.call(step, Work::Fetch, None, task, recorder)?.map(drop))
     }
 
@@ -222,9 +239,10 @@ impl Supervisor<'_> {
             remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
             mirror: self.place.mirror(&self.id.project),
             refs,
+            outside: None,
             resolve: Some(resolve),
             depth: self.project.source.depth,
-            shape: self.project.source.shape.clone(),
+            shape: Shape::default(),
             timeout: FETCH.max(self.project.source.timeout),
         }
     }
@@ -243,8 +261,10 @@ impl Supervisor<'_> {
             (Target::Tip, None) => Resolve::Head,
         };
         let known = self.store.read().tips(&self.id.project)?;
-        let refs = build.reference.iter().map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
-        let task = self.fetch_task(refs.collect(), resolve.clone());
+        let outside = build.reference.clone().filter(|name| name.trust() == Trust::Outside);
+        let inside = build.reference.iter().filter(|name| name.trust() == Trust::Inside);
+        let refs = inside.map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
+        let task = FetchTask { outside, ..self.fetch_task(refs.collect(), resolve.clone()) };
         let answer: FetchAnswer = match self.call(step, Work::Fetch, None, task, recorder)? {
             Ok(answer) => answer,
             Err(trouble) => return Ok(Err(trouble)),
@@ -252,6 +272,20 @@ impl Supervisor<'_> {
         let Some(resolved) = answer.resolved else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
         };
+        let stray = matches!(build.target, Target::Revision { .. }) && resolved.trust == Trust::Outside;
+        if stray && self.project.source.build_outside == BuildOutside::Never {
+            let says = format!(
+                "{} is on no branch and under no tag of the repository, so it may be anybody's; `build-outside` in \
+                 [source] is \"never\"",
+                resolved.commit.id.short()
+            );
+            return Ok(Err(Trouble::Call(CallError::Failed(Failure::new(FailureKind::Refused, &says)))));
+        }
+        if stray && let Some(other) = self.other_stranger()? {
+            let says =
+                format!("a build of strangers is under way, {other}; ci-build --retry {} when it is over", self.id);
+            return Ok(Err(Trouble::Call(CallError::Failed(Failure::new(FailureKind::Refused, &says)))));
+        }
         let new: Vec<&Commit> = answer
             .refs
             .iter()
@@ -266,6 +300,9 @@ impl Supervisor<'_> {
         let head = (resolve == Resolve::Head).then(|| resolved.name.clone()).flatten();
         self.store.write_patiently(|tx| {
             tx.pin(&id, name.as_ref(), &commit, &changes)?;
+            if stray {
+                tx.found_outside(&id)?;
+            }
             // A poll that finds the same tip afterwards finds nothing new.
             if let (Target::Tip, Some(watched)) = (&build.target, name.as_ref().filter(|n| known.contains_key(n))) {
                 tx.set_tip(&id.project, watched, &commit, now)?;
@@ -275,6 +312,8 @@ impl Supervisor<'_> {
                 None => Ok(()),
             }
         })?;
+        // As the row has it now: a commit that may be anybody's is built where those are.
+        self.room = self.build()?.room();
         Ok(Ok(commit))
     }
 
@@ -284,6 +323,14 @@ impl Supervisor<'_> {
             StepIndex::CHECKOUT => self.id.number.to_string(),
             StepIndex(index) => format!("{}-{index}", self.id.number),
         }
+    }
+
+    /// A build in the strangers' room, which is emptied for each: the queue sees to it that there is one at a time, and
+    /// could not know that this is one.
+    fn other_stranger(&self) -> Result<Option<BuildId>, SuperviseError> {
+        let unfinished = self.store.read().unfinished_builds()?.into_iter().map(|build| (build.id, build.trust));
+        let mut strangers = unfinished.filter(|(_, trust)| *trust == Trust::Outside).map(|(id, _)| id);
+        Ok(strangers.find(|id| id.project == self.id.project && *id != self.id))
     }
 
     /// Has a worker started, in a thread of its own: it is awaited when its task is there.

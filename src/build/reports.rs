@@ -110,8 +110,9 @@ impl Supervisor<'_> {
         };
         let work = Work::Results { trust: self.room.trust };
         let answer = self.call(step, work, None, task, recorder(log))?;
+        let masker = self.secrets.masker();
         Ok(answer.map(|answer| Reading::Read {
-            report: answer.report,
+            report: answer.report.covered(|text| masker.cover(text)),
             passed: answer.passed,
             stale: answer.stale,
             unreadable: answer.unreadable,

@@ -100,7 +100,7 @@ impl Supervisor<'_> {
         let steps = self.store.read().steps(&self.id)?;
         let mut any = false;
         for step in &steps {
-            any |= self.spec(step.index)?.is_some_and(|spec| !spec.secrets.is_empty());
+            any |= self.spec(step.index)?.is_some_and(|spec| !self.given(&spec).is_empty());
         }
         if !any || !self.secrets.known.is_empty() {
             return Ok(None);
@@ -133,20 +133,25 @@ impl Supervisor<'_> {
         }
     }
 
+    /// A step's secrets: none where strangers' commits are built, whatever its row says.
+    pub(super) fn given(&self, spec: &StepSpec) -> Vec<SecretName> {
+        match self.room.trust {
+            Trust::Inside => spec.secrets.clone(),
+            Trust::Outside => Vec::new(),
+        }
+    }
+
     /// What a step may print that has just been given its secrets: it has the files as they were a moment ago, so they
     /// are asked for after it was, and before anything of its output is published.
     pub(super) fn learn_of(&mut self, spec: &StepSpec) -> Result<Result<Masker, Unknown>, SuperviseError> {
-        if spec.secrets.is_empty() {
+        if self.given(spec).is_empty() {
             return Ok(Ok(self.secrets.masker()));
         }
         Ok(self.learn()?.map(|()| self.secrets.masker()))
     }
 }
 
-/// What a step's row fixes: its own, or what the build offers; a ref from outside is given nothing, whatever the file says.
-pub(super) fn given(project: &Project, step: &Step, trust: Trust) -> Vec<SecretName> {
-    match trust {
-        Trust::Inside => step.secrets.as_ref().unwrap_or(&project.build.secrets).clone(),
-        Trust::Outside => Vec::new(),
-    }
+/// What a step's row fixes: its own, or what the build offers.
+pub(super) fn given(project: &Project, step: &Step) -> Vec<SecretName> {
+    step.secrets.as_ref().unwrap_or(&project.build.secrets).clone()
 }

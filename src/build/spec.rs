@@ -4,7 +4,7 @@ use super::secrets;
 use super::supervise::SuperviseError;
 use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Step, When};
 use crate::config::{Project, WantedFiles};
-use crate::model::{SecretName, StepIndex, Trust};
+use crate::model::{SecretName, StepIndex};
 use crate::plan::result::Decode;
 use crate::store::NewStep;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StepSpec {
     pub(super) run: Run,
+    #[serde(default)]
+    pub(super) pty: bool,
     pub(super) timeout: Duration,
     /// Its own, which holds after a stop too.
     #[serde(default)]
@@ -43,9 +45,9 @@ pub(super) struct StepSpec {
 }
 
 /// The rows of these steps, which follow the checkout.
-pub(super) fn rows(project: &Project, steps: &[Step], trust: Trust) -> Result<Vec<NewStep>, SuperviseError> {
+pub(super) fn rows(project: &Project, steps: &[Step]) -> Result<Vec<NewStep>, SuperviseError> {
     let row = |(index, step): (u16, &Step)| {
-        let secrets = secrets::given(project, step, trust);
+        let secrets = secrets::given(project, step);
         let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|error| SuperviseError::Spec(StepIndex(index), error))?;
         Ok(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) })
@@ -58,6 +60,7 @@ impl StepSpec {
     pub(super) fn of(step: &Step, build: &Build) -> StepSpec {
         StepSpec {
             run: step.run.clone(),
+            pty: step.pty,
             timeout: step.timeout.unwrap_or(build.timeout),
             own_timeout: step.timeout,
             silence: (!step.no_output.is_zero()).then_some(step.no_output),

@@ -180,7 +180,7 @@ fn take(
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
     let mut steps = vec![NewStep::checkout()];
     match project.pipeline {
-        StepsFrom::Project => steps.extend(spec::rows(project, &project.steps, build.trust)?),
+        StepsFrom::Project => steps.extend(spec::rows(project, &project.steps)?),
         // The checkout tells.
         StepsFrom::Repository => {}
     }

@@ -34,6 +34,7 @@ pub(super) const STEP: &[&str] = &[
     "shell",
     "timeout",
     "no-output",
+    "pty",
     "network",
     "on-failure",
     "decode",

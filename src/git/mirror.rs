@@ -6,7 +6,7 @@ use super::history::{self, Commit};
 use super::program::Git;
 use super::refs::{self, Refs};
 use super::scratch::ObjectFormat;
-use crate::model::{CommitId, FailureKind, RefName};
+use crate::model::{CommitId, FailureKind, RefName, Trust};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -33,6 +33,8 @@ pub struct Resolved {
     pub name: Option<RefName>,
     /// The commit.
     pub commit: Commit,
+    /// Whether a branch or tag of the repository holds it; what none does may be anybody's.
+    pub trust: Trust,
 }
 
 /// The mirror, locked for as long as this lives: fetches of one project go one after the other.
@@ -69,7 +71,7 @@ impl<'a> Mirror<'a> {
         let mirror = Mirror { git: git.owning(path), access, depth, _lock: lock };
         let complete = path.join(COMPLETE);
         if !complete.try_exists().map_err(at("look at", complete.clone()))? {
-            let format = object_format(&refs::list(git, access)?)?.as_str();
+            let format = object_format(&refs::list(git, access, &[])?)?.as_str();
             let format = format!("--object-format={format}");
             // Not --shared: it sets the set-group-id bit on folders, which `RestrictSUIDSGID=` forbids. The umask does.
             git.owning(path).print(["init", "--quiet", "--bare", "--template=", &format])?;
@@ -88,6 +90,11 @@ impl<'a> Mirror<'a> {
         self.fetch_refspecs(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
     }
 
+    /// Takes over the objects of a ref that strangers write, under no name: nothing that a person says resolves to it.
+    pub fn fetch_outside(&self, name: &RefName) -> Result<(), GitError> {
+        self.fetch_refspecs(&[name.as_str()])
+    }
+
     fn fetch_refspecs(&self, refspecs: &[&str]) -> Result<(), GitError> {
         let mut command = self.git.command(["fetch", "--prune", "--force", "--no-tags", "--no-auto-maintenance"]);
         match self.depth {
@@ -104,7 +111,7 @@ impl<'a> Mirror<'a> {
     /// Whether a branch (none is the default one) is on the remote where the mirror has it: then there is nothing to
     /// fetch for it, and to ask that takes half the time of a fetch.
     pub fn is_current(&self, branch: Option<&RefName>) -> Result<bool, GitError> {
-        let listed = refs::list(&self.git, self.access)?;
+        let listed = refs::list(&self.git, self.access, &[])?;
         let Some(name) = branch.or(listed.head.as_ref()) else { return Ok(false) };
         // A depth that the project has no more.
         if self.depth.is_none() && self.git.git_dir().join("shallow").exists() {
@@ -142,7 +149,7 @@ impl<'a> Mirror<'a> {
     }
 
     fn resolve_head(&self) -> Result<Resolved, GitError> {
-        let listed = refs::list(&self.git, self.access)?;
+        let listed = refs::list(&self.git, self.access, &[])?;
         if let Some(head) = &listed.head
             && let Some(tip) = self.tip(head)?
         {
@@ -153,7 +160,8 @@ impl<'a> Mirror<'a> {
         }
         let says = "the repository's HEAD names no branch that exists; name one with -b";
         let commit = listed.head_commit.ok_or_else(|| GitError::said(FailureKind::NoSuchRef, says))?;
-        self.resolve_commit(&commit)
+        // A detached HEAD is the repository's own word.
+        self.resolve_commit(&commit).map(|resolved| Resolved { trust: Trust::Inside, ..resolved })
     }
 
     fn resolve_revision(&self, text: &str) -> Result<Resolved, GitError> {
@@ -184,7 +192,17 @@ impl<'a> Mirror<'a> {
     }
 
     fn resolved(&self, name: Option<RefName>, commit: CommitId) -> Result<Resolved, GitError> {
-        Ok(Resolved { name, commit: history::commit(&self.git, &commit)? })
+        let trust = match &name {
+            Some(_) => Trust::Inside,
+            None => self.trust(&commit)?,
+        };
+        Ok(Resolved { name, commit: history::commit(&self.git, &commit)?, trust })
+    }
+
+    fn trust(&self, commit: &CommitId) -> Result<Trust, GitError> {
+        let arguments = ["for-each-ref", "--count=1", "--contains", commit.as_str(), "refs/heads", "refs/tags"];
+        let holds = self.git.print(arguments)?;
+        Ok(if holds.trim().is_empty() { Trust::Outside } else { Trust::Inside })
     }
 
     /// Packs what has gathered and drops what nothing has held for 90 days, if git finds it time.

@@ -7,13 +7,13 @@ use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, unit};
-use crate::order::Work;
+use crate::order::{Reply, Work};
 use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
+pub(super) const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
 /// What reading reports may take; the largest report that is read has 64 MiB.
@@ -78,6 +78,19 @@ pub(super) fn describe(
     Ok(Transient { unit, properties })
 }
 
+/// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
+pub(super) fn explained(work: Work, refusal: Refusal) -> Refusal {
+    if work != Work::Secrets {
+        return refusal;
+    }
+    match refusal {
+        Reply::Job { result, message } => {
+            Reply::Job { result, message: format!("a secret cannot be read or decrypted: {message}") }
+        }
+        other @ (Reply::Done | Reply::Exists | Reply::Refused { .. } | Reply::Failed { .. }) => other,
+    }
+}
+
 /// What the project's git user needs: the mirror if it writes it, its credential, the keys of known hosts, and the
 /// repository itself where that is a folder of this machine.
 fn git(place: &Place, project: &Project, network: Network, writes: &[&Path]) -> Result<Vec<Property>, Refusal> {
@@ -120,7 +133,7 @@ fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
 }
 
 fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let mut properties = in_room(place, &room(&project.name, trust)?);
+    let mut properties = in_room(place, &room(place, project, trust)?);
     properties.extend(walls(Network::None));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));
@@ -138,7 +151,7 @@ fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
 
 /// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
 fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let room = room(&project.name, trust)?;
+    let room = room(place, project, trust)?;
     let workspace = text(&room.workspace(place));
     let mut properties = identity(&project.name, &room.user());
     properties.extend(walls(Network::None));

@@ -230,6 +230,25 @@ pub struct TestReport {
     pub slowest: Vec<SlowTest>,
 }
 
+impl TestReport {
+    /// The same with all its texts as `cover` leaves them: what a test says may quote a secret.
+    #[must_use]
+    pub fn covered(self, cover: impl Fn(&str) -> String) -> TestReport {
+        let name =
+            |name: &TestName| TestName::of("", &cover(name.as_str())).unwrap_or_else(|| TestName("***".to_owned()));
+        let red = |test: &RedTest| RedTest {
+            name: name(&test.name),
+            message: TestMessage::cut(&cover(test.message.as_str())),
+        };
+        TestReport {
+            failing: self.failing.iter().map(red).collect(),
+            flaky: self.flaky.iter().map(red).collect(),
+            slowest: self.slowest.iter().map(|slow| SlowTest { name: name(&slow.name), millis: slow.millis }).collect(),
+            ..self
+        }
+    }
+}
+
 /// What a failing test is, compared with the build before of the same ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {

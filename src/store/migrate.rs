@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/order.sql"),
     include_str!("migrations/tests.sql"),
     include_str!("migrations/source.sql"),
+    include_str!("migrations/outside.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

@@ -6,13 +6,17 @@ use super::pipeline;
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, Keep};
 use super::sweep;
 use crate::git::{Git, Scratch, changed, disposable, tree};
-use crate::model::Room;
+use crate::model::{Room, Trust};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::time::Instant;
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::reclaim(&task.folder)?;
+    match task.trust {
+        Trust::Inside => {}
+        Trust::Outside => sweep::empty(&folder)?,
+    }
     // What takes most room first: a build may have left a full disk.
     if !matches!(task.keep, Keep::Untracked { .. }) {
         fresh(&folder, own(task, Room::WORKSPACE).as_ref())?;

@@ -1,6 +1,7 @@
 //! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
 
 mod git;
+mod measure;
 mod outside;
 mod release;
 mod results;
@@ -10,6 +11,7 @@ pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
     RefsTask, Remote, TidyTask,
 };
+pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
 pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
@@ -63,6 +65,8 @@ pub enum Task {
     Mail(MailTask),
     /// Read a step's test reports.
     Report(ReportTask),
+    /// Add up what a step has written.
+    Measure(MeasureTask),
 }
 
 impl Task {
@@ -82,6 +86,7 @@ impl Task {
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
             Task::Report(_) => "report",
+            Task::Measure(_) => "measure",
         }
     }
 
@@ -96,6 +101,7 @@ impl Task {
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
             Task::Report(task) => task.timeout,
+            Task::Measure(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
@@ -136,6 +142,7 @@ asks! {
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
     Report(ReportTask) => ReportAnswer;
+    Measure(MeasureTask) => MeasureAnswer;
 }
 
 /// What a worker says.

@@ -14,6 +14,7 @@ mod harness_works;
 mod installation;
 mod limits;
 mod order;
+mod outside;
 mod pipeline;
 mod polling;
 mod relaxations;

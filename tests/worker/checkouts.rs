@@ -6,8 +6,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use unitci::config::project::Shape;
-use unitci::model::CommitId;
-use unitci::model::Slot;
+use unitci::model::{CommitId, Slot, Trust};
 use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
 
 /// A checkout as most projects have it.
@@ -15,6 +14,7 @@ pub(super) fn plain(repo: &Repo, commit: &CommitId) -> CheckoutTask {
     let folder = repo.place.path().join("cache");
     fs::create_dir_all(&folder).unwrap();
     CheckoutTask {
+        trust: Trust::Inside,
         mirror: repo.mirror(),
         commit: commit.clone(),
         folder,

@@ -110,6 +110,7 @@ impl Repo {
             resolve: None,
             depth: None,
             shape: Shape::default(),
+            outside: None,
             timeout: LONG,
         }
     }
