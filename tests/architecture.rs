@@ -40,6 +40,8 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("tracing_journald", &["journal"]),
     ("ureq", &["worker"]),
     ("quick_xml", &["worker"]),
+    ("sha2", &["build"]),
+    ("percent_encoding", &["http", "page"]),
     ("zstd", &["output"]),
     ("maud", &["page", "output", "status"]),
     ("lettre", &["notify", "config"]),

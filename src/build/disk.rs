@@ -94,7 +94,7 @@ impl DiskWatch {
             timeout: MEASURE,
         };
         let job = format!("disk-{}-{}", self.id.number, self.step);
-        let work = Work::Results { trust: self.room.trust };
+        let work = Work::Results { trust: self.room.trust, slot: self.room.slot };
         let call = Call { place: &self.place, project: &self.id.project, work, job: &job };
         Ok(call.make(task, messages.as_fd())?.bytes)
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod again;
+mod artifacts;
 mod disk;
 pub mod dispatch;
 mod filling;

@@ -334,7 +334,7 @@ impl Supervisor<'_> {
     }
 
     /// Has a worker started, in a thread of its own: it is awaited when its task is there.
-    fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
+    pub(super) fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
         let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(index, source))?;
         let (place, id, job) = (self.place.clone(), self.id.clone(), self.job(index));
         let worker = std::thread::spawn(move || {
@@ -357,17 +357,30 @@ impl Supervisor<'_> {
         T: crate::worker::protocol::Ask + Send,
         T::Answer: Send,
     {
-        let (id, bell, task): (_, _, Task) = (self.id.clone(), self.bell.clone(), task.into());
-        let job = self.job(step.index);
-        let Early { messages, worker } = match early {
+        let task: Task = task.into();
+        let worker = match early {
             Some(early) => early,
             None => self.begin(step.index, work, task.timeout())?,
         };
+        self.attend_worker(step, work, worker, recorder, |begun| begun.finish::<T>(&task))
+    }
+
+    /// Waits for a worker; `take` gives it its task and takes its answer, in a thread of its own.
+    pub(super) fn attend_worker<A: Send>(
+        &mut self,
+        step: &StepRow,
+        work: Work,
+        worker: Early,
+        recorder: Option<&mut Recorder>,
+        take: impl FnOnce(Begun) -> Result<A, CallError> + Send,
+    ) -> Result<Result<A, Trouble>, SuperviseError> {
+        let (id, bell, job) = (self.id.clone(), self.bell.clone(), self.job(step.index));
+        let Early { messages, worker } = worker;
         let done = std::sync::Mutex::new(None);
         let attended = std::thread::scope(|threads| {
             threads.spawn(|| {
                 let answer = match worker.join() {
-                    Ok(begun) => begun.and_then(|begun| begun.finish::<T>(&task)),
+                    Ok(begun) => begun.and_then(take),
                     Err(_) => Err(CallError::Nothing),
                 };
                 *done.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(answer);

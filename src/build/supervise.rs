@@ -281,7 +281,10 @@ impl Supervisor<'_> {
         if self.build()?.stop.is_some() {
             progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
         }
-        self.end(progress)
+        match self.collect_folder()? {
+            Some((verdict, said)) => self.end(Progress { worst: progress.worst.and(verdict), ..progress }, &said),
+            None => Ok(Leave::Quietly),
+        }
     }
 
     /// The CI's own trouble before the first step.
@@ -299,14 +302,18 @@ impl Supervisor<'_> {
         Ok(Leave::Finished)
     }
 
-    fn end(&mut self, progress: Progress) -> Result<Leave, SuperviseError> {
+    /// `aside` is what there is to say if no step is to blame.
+    fn end(&mut self, progress: Progress, aside: &str) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
         let mut steps = Vec::new();
         for step in self.store.read().steps(&self.id)? {
             let on_failure = self.spec(step.index)?.map_or(OnFailure::Halt, |spec| spec.on_failure);
             steps.push((step, on_failure));
         }
-        let summary = finish::summary(&build, progress.worst, &steps);
+        let mut summary = finish::summary(&build, progress.worst, &steps);
+        if summary.is_empty() {
+            aside.clone_into(&mut summary);
+        }
         let end = End {
             build: &build,
             verdict: progress.worst,

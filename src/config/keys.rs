@@ -169,6 +169,7 @@ static BUILD: &[Key] = &[
         "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
     ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
+    key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
     key(
         "journal-lines",
         Value("two integers"),
@@ -203,11 +204,12 @@ static STEP: &[Key] = &[
     key("env", Map, Empty, "over the build's"),
     key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+    key("artifacts", TEXTS, Empty, "files that are kept when it is green, below the workspace"),
+    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
     key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
     key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
     key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
     key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
-    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
 ];
 
 static RETRY: &[Key] = &[

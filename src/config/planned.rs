@@ -14,7 +14,6 @@ static KEYS: &[Planned] = &[
     ("build", "keep", None),
     ("build", "caches", Some("HOME lasts from build to build")),
     ("build", "cache", Some("HOME lasts from build to build")),
-    ("step", "artifacts", None),
     ("step", "caches", Some("HOME lasts from build to build")),
     ("deploy", "secrets", None),
     ("deploy", "start", Some("`restart` also starts a unit that is not running")),

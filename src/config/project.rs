@@ -212,6 +212,8 @@ pub struct Build {
     pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
+    /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
+    pub artifacts_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
     pub journal_lines: (u32, u32),
 }
@@ -272,6 +274,8 @@ pub struct Step {
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `artifacts`: files that are kept when it is green.
+    pub artifacts: Vec<WantedFiles>,
     /// `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
     /// `junit`: its reports.

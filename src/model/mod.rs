@@ -1,5 +1,6 @@
 //! The words of the domain: names, numbers, verdicts, places. No I/O.
 
+pub mod artifact;
 pub mod build;
 pub mod changed;
 pub mod deploy;

@@ -95,6 +95,7 @@ mod tests {
             created: at(8),
             first: at(8),
             state: RequestState::Waiting,
+            approval: crate::model::Approval::NotNeeded,
         }
     }
 

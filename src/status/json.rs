@@ -1,6 +1,7 @@
 //! `--json`: the same values with names that stay. Fields are only ever added; times are RFC 3339 in UTC; what is not
 //! known is `null`; words are those of the store.
 
+use super::artifact::ArtifactJson;
 use super::report::TestsJson;
 use crate::model::build::{LogSize, Usage};
 use crate::model::deploy::DeployOrigin;
@@ -163,6 +164,7 @@ pub(super) struct Whole<'a> {
     changes: &'a [Change],
     steps: Vec<StepJson<'a>>,
     tests: Vec<TestsJson<'a>>,
+    artifacts: Vec<ArtifactJson<'a>>,
     deploy: Option<DeployJson<'a>>,
 }
 
@@ -355,6 +357,7 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
         changes: &view.build.changes,
         steps: view.steps.iter().map(step).collect(),
         tests: super::report::json(view),
+        artifacts: super::artifact::json(configured, view),
         deploy: view.deploy.as_ref().map(deploy),
     }
 }

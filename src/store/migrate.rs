@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/tests.sql"),
     include_str!("migrations/source.sql"),
     include_str!("migrations/outside.sql"),
+    include_str!("migrations/artifacts.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

@@ -21,6 +21,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     if !matches!(task.keep, Keep::Untracked { .. }) {
         fresh(&folder, own(task, Room::WORKSPACE).as_ref())?;
     }
+    fresh(&folder, own(task, Room::ARTIFACTS).as_ref())?;
     fresh(&folder, own(task, Room::TMP).as_ref())?;
     for name in [Room::HOME, Room::CACHE].map(OsStr::new) {
         match task.keep {

@@ -10,6 +10,7 @@
 
 pub mod call;
 mod checkout;
+mod collect;
 mod fetch;
 mod find;
 mod folder;

@@ -1,5 +1,6 @@
 //! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
 
+mod artifacts;
 mod git;
 mod measure;
 mod outside;
@@ -7,6 +8,7 @@ mod release;
 mod results;
 mod secret;
 
+pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
     RefsTask, Remote, TidyTask,
@@ -63,6 +65,8 @@ pub enum Task {
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
+    /// Hand over files.
+    Collect(CollectTask),
     /// Read a step's test reports.
     Report(ReportTask),
     /// Add up what a step has written.
@@ -85,6 +89,7 @@ impl Task {
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
+            Task::Collect(_) => "collect",
             Task::Report(_) => "report",
             Task::Measure(_) => "measure",
         }
@@ -100,6 +105,7 @@ impl Task {
             Task::ReleaseMake(task) => task.timeout,
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
+            Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
             Task::Measure(task) => task.timeout,
             Task::Health(task) => {
@@ -141,6 +147,7 @@ asks! {
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
+    Collect(CollectTask) => CollectAnswer;
     Report(ReportTask) => ReportAnswer;
     Measure(MeasureTask) => MeasureAnswer;
 }

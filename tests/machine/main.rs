@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod artifacts;
 mod attacks;
 mod bad_input;
 mod builds;

@@ -36,6 +36,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
+    let artifacts_max = reader.required("artifacts-max", size(0));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
         timeout: timeout?,
@@ -51,6 +52,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
+        artifacts_max: artifacts_max?,
         journal_lines: journal_lines?,
     })
 }
@@ -108,6 +110,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let env = reader.map("env", variable);
     let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
+    let artifacts = reader.distinct("artifacts", text(WantedFiles::parse));
     let limits = limits::own(reader);
     let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
@@ -132,8 +135,9 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         env: env?,
         secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
-        limits: limits?,
+        artifacts: artifacts?,
         junit: junit?,
+        limits: limits?,
     })
 }
 
