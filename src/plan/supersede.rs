@@ -99,7 +99,6 @@ mod tests {
             created: at(8),
             first: at(8),
             state: RequestState::Waiting,
-            approval: crate::model::Approval::NotNeeded,
         }
     }
 
