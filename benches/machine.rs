@@ -20,6 +20,8 @@ fn main() {
         no_op_build(&machine, files, steps);
     }
     million_lines(&machine);
+    loud_step(&machine, "1 GB of output", "seq 1 200000000 | head -c 1000000000");
+    loud_step(&machine, "one line of 200 MB", "seq 1 200000000 | head -c 200000000 | tr '\\\\n' ' '");
     push_to_live(&machine);
 }
 
@@ -120,6 +122,21 @@ fn no_op_build(machine: &Machine, files: u32, steps: u32) {
     let base = clone + run * f64::from(steps);
     let detail = format!("build {:.0} ms; clone {:.0} ms, systemd-run {:.0} ms", ours * 1e3, clone * 1e3, run * 1e3);
     report(&format!("no-op build, {files} files, {steps} steps"), ours / base, 1.5, &detail);
+    if steps >= 20 {
+        let step = (ours - first_to_last(machine, &name)) / f64::from(steps);
+        let detail = format!("a step {:.0} ms", step * 1e3);
+        report("one of its steps to systemd-run with the same properties", step / run, 1.3, &detail);
+    }
+}
+
+/// Of the last build, in seconds: what was not steps, from its being asked for to the end of its checkout.
+fn first_to_last(machine: &Machine, name: &str) -> f64 {
+    let query = format!(
+        "SELECT step.finished - build.queued FROM build JOIN step USING (project, number)
+         WHERE project = '{name}' AND idx = 0 ORDER BY number DESC LIMIT 1"
+    );
+    let millis = machine.sh(&format!("sqlite3 /var/lib/ci/store/ci.sqlite \"{query}\""));
+    millis.trim().parse::<f64>().expect("milliseconds") / 1e3
 }
 
 /// A million lines: all of them, soon, in little memory.
@@ -147,17 +164,49 @@ fn million_lines(machine: &Machine) {
         journal.trim()
     );
     machine.sh("ci-build --force lines");
+    let peak = supervisor_peak(machine, "lines", 6, || {});
+    println!("the supervisor's memory meanwhile: at most {peak:.1} MB (promised 30)");
+}
+
+/// Most memory of a build's supervisor until the build is over, in MB; `meanwhile` is done again and again.
+fn supervisor_peak(machine: &Machine, project: &str, number: u32, mut meanwhile: impl FnMut()) -> f64 {
     let mut peak = 0;
+    let over = format!("SELECT state FROM build WHERE project='{project}' AND number={number}");
     machine.wait_until("the build is over", SOON, || {
-        let seen = machine.try_sh("grep -h VmHWM /proc/$(systemctl show -P MainPID 'ci-build@lines:6.service')/status");
+        let seen = machine.try_sh(&format!(
+            "grep -h VmHWM /proc/$(systemctl show -P MainPID 'ci-build@{project}:{number}.service')/status"
+        ));
         let now = seen.stdout.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0);
         peak = peak.max(now);
-        machine
-            .sh("sqlite3 /var/lib/ci/store/ci.sqlite \"SELECT state FROM build WHERE project='lines' AND number=6\"")
-            .trim()
-            == "finished"
+        meanwhile();
+        machine.sh(&format!("sqlite3 /var/lib/ci/store/ci.sqlite \"{over}\"")).trim() == "finished"
     });
-    println!("the supervisor's memory meanwhile: at most {:.1} MB (promised 30)", f64::from(peak) / 1024.0);
+    f64::from(peak) / 1024.0
+}
+
+/// A step that prints more than anybody reads: all of it is kept, in little memory and little room, and the page of its
+/// log stays quick.
+fn loud_step(machine: &Machine, what: &str, print: &str) {
+    let name = what.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let name = format!("loud{name}");
+    project(machine, &name, 1, &format!("[[step]]\nname = \"print\"\nrun = \"{print}\"\n"));
+    let page = format!("curl -s -o /dev/null -w '%{{time_total}}' http://127.0.0.1:8010/p/{name}/1/");
+    machine.sh(&format!("ci-build --force {name}"));
+    let mut slowest: f64 = 0.0;
+    let peak = supervisor_peak(machine, &name, 1, || {
+        slowest = slowest.max(machine.try_sh(&page).stdout.trim().parse().unwrap_or(0.0));
+    });
+    let log = format!("/var/lib/ci/builds/{name}/1/1.log.zst");
+    let number = |script: String| machine.sh(&script).trim().parse::<f64>().expect("a number");
+    let whole = machine.sh(&format!("zstdcat {log} | cmp - <({print}) && echo whole || echo NOT WHOLE"));
+    let ours = number(format!("stat -c %s {log}"));
+    let base = number(format!("{print} | zstd -q -3 -c | wc -c"));
+    let detail = format!(
+        "{}; the supervisor's memory at most {peak:.1} MB (promised 30); the build's page in {:.0} ms at most",
+        whole.trim(),
+        slowest * 1e3
+    );
+    report(&format!("{what}, packed, to zstd -3"), ours / base, 1.0, &detail);
 }
 
 /// From a push to the text that nginx serves: what is ours of it.

@@ -39,6 +39,11 @@ impl Launcher {
         Ok(Launcher { place, bus, accounting })
     }
 
+    /// Whether nothing can be carried out any more: the next one has a bus of its own.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.bus.is_gone()
+    }
+
     pub(super) fn carry_out(&self, order: Order, descriptors: Vec<OwnedFd>) -> Reply {
         self.try_order(order, descriptors).unwrap_or_else(|refusal| refusal)
     }

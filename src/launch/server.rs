@@ -83,6 +83,10 @@ fn converse(launcher: &Launcher, connection: &OwnedFd) -> Result<(), WireError> 
             Err(error @ WireError::Socket(_)) => return Err(error),
         };
         match send(connection.as_fd(), &reply, &[]) {
+            Ok(()) if launcher.is_cut_off() => {
+                tracing::warn!("the bus is gone; the next ci-launch connects anew");
+                std::process::exit(0);
+            }
             Ok(()) => {}
             Err(WireError::Closed) => return Ok(()),
             Err(error) => return Err(error),

@@ -176,6 +176,11 @@ impl Bus {
         Ok(Bus { shared: Arc::new(Shared { connection, pump: Arc::default(), kept: Mutex::default() }) })
     }
 
+    /// Whether the connection is known to be broken for good: known it is once somebody has waited for a signal on it.
+    pub fn is_gone(&self) -> bool {
+        matches!(&*self.shared.pump.lock().unwrap_or_else(PoisonError::into_inner), Pump::Ended(_))
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }
