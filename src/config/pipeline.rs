@@ -48,6 +48,7 @@ pub(super) const STEP: &[&str] = &[
     "workdir",
     "memory",
     "junit",
+    "artifacts",
 ];
 
 /// The content of a `.ci.toml`, as plain values without their places.
