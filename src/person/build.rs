@@ -54,9 +54,11 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
     });
     match ask(place, &question)? {
         Answer::Queued { request } => Ok(Wished::Queued(request)),
-        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
-            Err(WishError::of(answer))
-        }
+        answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
+        | Answer::Stopping { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
 }
 
@@ -65,9 +67,11 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
     let BuildId { project, number } = build.clone();
     match ask(place, &Ask::Retry(RetryAsk { project, number, from, reason, token: token()? }))? {
         Answer::Queued { request } => Ok(request),
-        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
-            Err(WishError::of(answer))
-        }
+        answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
+        | Answer::Stopping { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
 }
 
@@ -110,9 +114,11 @@ pub(super) fn stop(
 ) -> Result<(Vec<BuildId>, Vec<RequestId>), WishError> {
     match ask(place, &Ask::Stop { project: project.clone(), number, reason })? {
         Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
-        answer @ (Answer::Refused { .. } | Answer::Queued { .. } | Answer::Looking | Answer::Deploying { .. }) => {
-            Err(WishError::of(answer))
-        }
+        answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
+        | Answer::Queued { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
 }
 

@@ -1,12 +1,14 @@
 //! What people's commands do: ask the core over its socket, and if wanted wait, reading the store like anybody.
 
 mod build;
+mod cache;
 mod deploy;
 mod poll;
 mod release;
 mod wait;
 
 pub use build::{Wish, Wished, retry, stop_and_tell, wish};
+pub use cache::empty_and_tell;
 pub use deploy::{Deploying, deploy, rollback};
 pub use poll::{look, look_and_tell};
 pub use release::follow;
@@ -72,9 +74,11 @@ impl WishError {
     pub fn of(answer: Answer) -> WishError {
         match answer {
             Answer::Refused { refusal, message } => WishError::Refused { refusal, message },
-            Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. } => {
-                WishError::Confused
-            }
+            Answer::Queued { .. }
+            | Answer::Stopping { .. }
+            | Answer::Looking
+            | Answer::Deploying { .. }
+            | Answer::Emptied { .. } => WishError::Confused,
         }
     }
 

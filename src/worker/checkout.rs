@@ -1,5 +1,6 @@
 //! Filling a workspace with exactly one commit.
 
+use super::cache;
 use super::folder::{Folder, FolderError, Kind};
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure};
 use super::sweep;
@@ -16,6 +17,10 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
     fresh(&folder, own(Room::ARTIFACTS).as_ref())?;
     fresh(&folder, own(Room::TMP).as_ref())?;
+    // What `ci-clean --cache` had no time for. It is in nobody's way.
+    if let Err(error) = sweep::remove(&folder, OsStr::new(cache::ASIDE)) {
+        eprintln!("{error}; it is tried again");
+    }
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
     }
