@@ -14,8 +14,9 @@ impl Team {
     fn artifacts(&self, build: &str) -> Vec<(String, u64)> {
         let said = self.anna(&format!("ci-status {build} --artifacts --json")).expect_success().stdout;
         let value: Value = serde_json::from_str(&said).expect("JSON");
-        let one =
-            |artifact: &Value| (artifact["path"].as_str().unwrap().to_owned(), artifact["size"].as_u64().unwrap());
+        let one = |artifact: &Value| {
+            (artifact["path"].as_str().expect("a name").to_owned(), artifact["size"].as_u64().expect("a size"))
+        };
         value.as_array().expect("a list").iter().map(one).collect()
     }
 }
