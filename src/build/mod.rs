@@ -3,6 +3,7 @@
 mod account;
 mod again;
 mod artifacts;
+mod disk;
 pub mod dispatch;
 mod finish;
 mod leftover;

@@ -13,6 +13,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StepSpec {
     pub(super) run: Run,
+    #[serde(default)]
+    pub(super) pty: bool,
     pub(super) timeout: Duration,
     /// Its own, which holds after a stop too.
     #[serde(default)]
@@ -47,6 +49,7 @@ impl StepSpec {
     pub(super) fn of(step: &Step, build: &Build) -> StepSpec {
         StepSpec {
             run: step.run.clone(),
+            pty: step.pty,
             timeout: step.timeout.unwrap_or(build.timeout),
             own_timeout: step.timeout,
             silence: (!step.no_output.is_zero()).then_some(step.no_output),

@@ -6,7 +6,7 @@
 use super::finish::{self, End};
 use super::leftover;
 use super::rerun;
-use super::secrets::{self, Secrets};
+use super::secrets::Secrets;
 use super::spec::StepSpec;
 use crate::attend::Bell;
 use crate::config::project::OnFailure;
@@ -181,7 +181,7 @@ fn take(
     let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
     let mut steps = vec![checkout];
     for step in &project.steps {
-        let secrets = secrets::given(project, &step.name, build.trust);
+        let secrets = project.secrets_of(&step.name).to_vec();
         let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
         steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });

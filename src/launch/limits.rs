@@ -15,6 +15,7 @@ pub(super) fn properties(limits: &Limits, accounting: Accounting) -> Vec<Propert
         Property::memory_accounting(true),
         Property::io_accounting(true),
     ];
+    properties.extend(limits.memory.map(|limit| Property::memory_max(limit.most)));
     properties.extend(limits.cpu.map(|quota| Property::cpu_quota(quota.percent)));
     // What is written all in all is the supervisor's to watch; no single file can pass it by at least.
     properties.extend(limits.disk.map(|limit| Property::limit_file_size(limit.most)));
@@ -36,4 +37,27 @@ fn keeps_its_control_group() -> [Property; 2] {
         Property::success_exit_status(statuses, signals.map(|signal| signal as i32).collect()),
         Property::exec_start_post("/bin/sh", &["-c", idle]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::limits::{CpuQuota, Limit, Table};
+
+    #[test]
+    fn every_limit_that_is_set_is_handed_to_systemd() {
+        let limit = |most| Some(Limit { most, table: Table::Build });
+        let none = Limits { memory: None, tasks: Limit { most: 64, table: Table::Build }, cpu: None, disk: None };
+        let all = Limits { memory: limit(1 << 20), cpu: Some(CpuQuota { percent: 150 }), disk: limit(1 << 30), ..none };
+        let names = |limits, accounting| -> Vec<&str> {
+            properties(limits, accounting).iter().map(Property::name).filter(|n| !n.ends_with("Accounting")).collect()
+        };
+        assert_eq!(names(&none, Accounting::Systemd), ["TasksMax"]);
+        assert_eq!(
+            names(&all, Accounting::Systemd),
+            ["TasksMax", "MemoryMax", "CPUQuotaPerSecUSec", "LimitFSIZE"],
+            "and no more"
+        );
+        assert_eq!(names(&none, Accounting::Kernel), ["TasksMax", "SuccessExitStatus", "ExecStartPostEx"]);
+    }
 }

@@ -7,13 +7,13 @@ use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, Room, unit};
-use crate::order::Work;
+use crate::order::{Reply, Work};
 use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
+pub(super) const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
 /// What reading reports may take; the largest report that is read has 64 MiB.
@@ -71,13 +71,26 @@ pub(super) fn describe(
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
         Work::Cache { trust } => cache(place, project, trust)?,
-        Work::Results { trust, slot } => results(place, project, &room(&project.name, trust)?.in_slot(slot)),
+        Work::Results { trust, slot } => results(place, project, &room(place, project, trust)?.in_slot(slot)),
         Work::Secrets => secrets(place, project)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
     });
     Ok(Transient { unit, properties })
+}
+
+/// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
+pub(super) fn explained(work: Work, refusal: Refusal) -> Refusal {
+    if work != Work::Secrets {
+        return refusal;
+    }
+    match refusal {
+        Reply::Job { result, message } => {
+            Reply::Job { result, message: format!("a secret cannot be read or decrypted: {message}") }
+        }
+        other @ (Reply::Done | Reply::Exists | Reply::Refused { .. } | Reply::Failed { .. }) => other,
+    }
 }
 
 /// What the project's git user needs: the mirror if it writes it, its credential, the keys of known hosts, and the
@@ -122,7 +135,7 @@ fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
 }
 
 fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let mut properties = in_room(place, &room(&project.name, trust)?);
+    let mut properties = in_room(place, &room(place, project, trust)?);
     properties.extend(walls(Network::None));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));
@@ -130,7 +143,7 @@ fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Proper
 }
 
 fn cache(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let mut properties = in_room(place, &room(&project.name, trust)?);
+    let mut properties = in_room(place, &room(place, project, trust)?);
     properties.extend(walls(Network::None));
     properties.push(Property::private_tmp(true));
     Ok(properties)
@@ -145,16 +158,14 @@ fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
     Ok(properties)
 }
 
-/// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
+/// The room is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
 fn results(place: &Place, project: &Project, room: &Room) -> Vec<Property> {
-    let workspace = text(&room.workspace(place));
+    let folder = text(&room.folder(place));
     let mut properties = identity(&project.name, &room.user());
     properties.extend(walls(Network::None));
     properties.extend(nothing_of_ours(place));
     properties.push(Property::private_tmp(true));
-    let artifacts = text(&room.artifacts(place));
-    properties
-        .push(Property::bind_read_only_paths(&[(&workspace, &workspace), (&format!("-{artifacts}"), &artifacts)]));
+    properties.push(Property::bind_read_only_paths(&[(&folder, &folder)]));
     properties.push(Property::memory_max(RESULTS_MEMORY));
     properties
 }

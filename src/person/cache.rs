@@ -16,6 +16,7 @@ pub fn empty_and_tell(place: &Place, project: &ProjectName) -> Result<(), WishEr
         answer @ (Answer::Refused { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
+        | Answer::Approved { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }

@@ -30,6 +30,7 @@ fn answered(answer: Answer) -> Result<Deploying, WishError> {
         | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
+        | Answer::Approved { .. }
         | Answer::Looking) => Err(WishError::of(answer)),
     }
 }

@@ -6,8 +6,8 @@ use super::report::TestsJson;
 use crate::model::build::{LogSize, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target, Trust,
-    Verdict,
+    Approval, Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target,
+    Trust, Verdict,
 };
 use crate::view::{BuildView, Configured, Line, Live, Overview, ProjectView, Running, Setup, Trouble, subject};
 use jiff::{Timestamp, Unit};
@@ -91,6 +91,9 @@ struct RequestJson<'a> {
     reason: Option<&'a str>,
     queued: Timestamp,
     not_before: Option<Timestamp>,
+    trust: Trust,
+    #[serde(flatten)]
+    approval: &'a Approval,
     /// In words; none if it is about to start.
     waits_for: Option<String>,
     changes: &'a [Change],
@@ -236,6 +239,8 @@ fn request<'a>(line: &Line, request: &'a Request) -> RequestJson<'a> {
         reason: request.ask.reason.as_deref(),
         queued: request.created,
         not_before: request.ask.not_before,
+        trust: request.ask.trust,
+        approval: &request.approval,
         waits_for: line.waits.get(&request.id).map(|why| why.describe(|time| time.to_string())),
         changes: &request.ask.changes,
     }

@@ -3,6 +3,7 @@
 mod artifacts;
 mod cache;
 mod git;
+mod measure;
 mod outside;
 mod release;
 mod results;
@@ -14,6 +15,7 @@ pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
     Remote, TidyTask,
 };
+pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
 pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
@@ -73,6 +75,8 @@ pub enum Task {
     Sweep(SweepTask),
     /// Read a step's test reports.
     Report(ReportTask),
+    /// Add up what a step has written.
+    Measure(MeasureTask),
 }
 
 impl Task {
@@ -95,6 +99,7 @@ impl Task {
             Task::SetAside(_) => "set-aside",
             Task::Sweep(_) => "sweep",
             Task::Report(_) => "report",
+            Task::Measure(_) => "measure",
         }
     }
 
@@ -111,6 +116,7 @@ impl Task {
             Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
             Task::Sweep(task) => task.timeout,
+            Task::Measure(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
@@ -158,6 +164,7 @@ asks! {
     Report(ReportTask) => ReportAnswer;
     SetAside(SetAsideTask) => ();
     Sweep(SweepTask) => SweepAnswer;
+    Measure(MeasureTask) => MeasureAnswer;
 }
 
 /// What a worker says.

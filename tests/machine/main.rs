@@ -15,6 +15,7 @@ mod harness_works;
 mod installation;
 mod limits;
 mod order;
+mod outside;
 mod polling;
 mod relaxations;
 mod remotes;
