@@ -53,6 +53,11 @@ pub enum Ask {
         /// Why.
         reason: Option<String>,
     },
+    /// Empty HOME and cache of a project's builds.
+    EmptyCache {
+        /// Whose.
+        project: ProjectName,
+    },
     /// Go back to the release before.
     Rollback {
         /// Whose.
@@ -168,6 +173,13 @@ pub enum Answer {
         deploy: DeployId,
         /// The build that it makes live.
         number: BuildNumber,
+    },
+    /// HOME and cache are empty.
+    Emptied {
+        /// What they took on the disk, as far as it is removed.
+        bytes: u64,
+        /// Whether there was more than could be removed while somebody waits.
+        more: bool,
     },
     /// No.
     Refused {

@@ -59,6 +59,8 @@ events! {
     MachineWentDown = "2be9bbe652ef46468d45d99a51733485",
     /// No build starts for want of memory, or there is memory again.
     MemoryShort = "c05010808f684769bf3d34ccb78a95c0",
+    /// HOME and cache of a project were emptied.
+    CacheEmptied = "378477dbeda645eb9b444e2f10c28661",
     /// A running step was taken over from a supervisor that is gone.
     TakenOver = "0b34ec26361e4d45a5f4892f5b82bc43",
 }

@@ -27,6 +27,7 @@ fn word(work: Work) -> &'static str {
         Work::Fetch => "fetch",
         Work::Tidy => "tidy",
         Work::Checkout { trust: _ } => "checkout",
+        Work::Cache { trust: _ } => "cache",
         Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
         Work::Release => "release",
@@ -69,6 +70,7 @@ pub(super) fn describe(
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
+        Work::Cache { trust } => cache(place, project, trust)?,
         Work::Results { trust, slot } => results(place, project, &room(place, project, trust)?.in_slot(slot)),
         Work::Secrets => secrets(place, project)?,
         Work::Release => release(place, project)?,
@@ -136,6 +138,13 @@ fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Proper
     let mut properties = in_room(place, &room(place, project, trust)?);
     properties.extend(walls(Network::None));
     properties.extend(mirror_to_read(place, &project.name));
+    properties.push(Property::private_tmp(true));
+    Ok(properties)
+}
+
+fn cache(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
+    let mut properties = in_room(place, &room(place, project, trust)?);
+    properties.extend(walls(Network::None));
     properties.push(Property::private_tmp(true));
     Ok(properties)
 }

@@ -181,6 +181,11 @@ pub enum Work {
         #[serde(default)]
         slot: Slot,
     },
+    /// Empties what is kept from build to build: the user of the room, no network.
+    Cache {
+        /// For whose commits.
+        trust: Trust,
+    },
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.

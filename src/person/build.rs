@@ -55,6 +55,7 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
     match ask(place, &question)? {
         Answer::Queued { request } => Ok(Wished::Queued(request)),
         answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
         | Answer::Looking
@@ -68,6 +69,7 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
     match ask(place, &Ask::Retry(RetryAsk { project, number, from, reason, token: token()? }))? {
         Answer::Queued { request } => Ok(request),
         answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
         | Answer::Looking
@@ -117,6 +119,7 @@ pub(super) fn stop(
     match ask(place, &Ask::Stop { project: project.clone(), number, reason })? {
         Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
         answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
         | Answer::Looking
@@ -136,6 +139,7 @@ pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefNa
             Ok(writeln!(anstream::stdout(), "request {request} is approved: {what}")?)
         }
         answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Looking

@@ -27,6 +27,7 @@ fn answered(answer: Answer) -> Result<Deploying, WishError> {
     match answer {
         Answer::Deploying { deploy, number } => Ok(Deploying { deploy, number }),
         answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }

@@ -1,12 +1,14 @@
 //! What people's commands do: ask the core over its socket, and if wanted wait, reading the store like anybody.
 
 mod build;
+mod cache;
 mod deploy;
 mod poll;
 mod release;
 mod wait;
 
 pub use build::{Wish, Wished, approve_and_tell, retry, stop_and_tell, wish};
+pub use cache::empty_and_tell;
 pub use deploy::{Deploying, deploy, rollback};
 pub use poll::{look, look_and_tell};
 pub use release::follow;
@@ -80,6 +82,7 @@ impl WishError {
             Answer::Queued { .. }
             | Answer::Stopping { .. }
             | Answer::Approved { .. }
+            | Answer::Emptied { .. }
             | Answer::Looking
             | Answer::Deploying { .. } => WishError::Confused,
         }

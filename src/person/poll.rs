@@ -15,6 +15,7 @@ pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, W
     match ask(place, &Ask::Poll { projects: projects.to_vec() })? {
         Answer::Looking => {}
         answer @ (Answer::Refused { .. }
+        | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }

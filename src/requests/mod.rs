@@ -1,5 +1,6 @@
 //! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
 
+mod cache;
 mod deploy;
 mod outside;
 mod retry;
@@ -75,6 +76,7 @@ impl Taker<'_> {
             Ask::Stop { project, number, reason } => self.stop(&project, number, reason, peer),
             Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
+            Ask::EmptyCache { project } => self.empty_cache(&project, &peer.name),
             Ask::Deploy { project, number, reason } => self.deploy(&project, |tx, config, now| {
                 take_deploy(tx, config, number, reason.as_deref().map(short), &peer.name, now)
             }),

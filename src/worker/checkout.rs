@@ -1,5 +1,6 @@
 //! Filling a workspace with exactly one commit.
 
+use super::cache;
 use super::folder::{Folder, FolderError, Kind};
 use super::incremental::{self, Updated};
 use super::pipeline;
@@ -23,6 +24,10 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     }
     fresh(&folder, own(task, Room::ARTIFACTS).as_ref())?;
     fresh(&folder, own(task, Room::TMP).as_ref())?;
+    // What `ci-clean --cache` had no time for. It is in nobody's way.
+    if let Err(error) = sweep::remove(&folder, OsStr::new(cache::ASIDE)) {
+        eprintln!("{error}; it is tried again");
+    }
     for name in [Room::HOME, Room::CACHE].map(OsStr::new) {
         match task.keep {
             Keep::Nothing => drop(fresh(&folder, name)?),

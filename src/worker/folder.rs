@@ -111,6 +111,14 @@ impl Folder {
         Ok(Folder { fd, path: self.path.join(name) })
     }
 
+    /// What a name takes on the disk, in bytes; nothing when it is not there.
+    pub(super) fn bytes_on_disk(&self, name: &OsStr) -> Result<u64, FolderError> {
+        match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => Ok(0),
+            stat => Ok(u64::try_from(stat.map_err(self.failed("look at", name))?.st_blocks).unwrap_or(0) * 512),
+        }
+    }
+
     /// Opens a folder in this one as it is, for looking only. `ELOOP` for a link.
     pub(super) fn enter(&self, name: &OsStr) -> Result<Folder, FolderError> {
         let fail = |e| self.failed("open", name)(e);

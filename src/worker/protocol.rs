@@ -1,6 +1,7 @@
 //! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
 
 mod artifacts;
+mod cache;
 mod git;
 mod measure;
 mod outside;
@@ -9,6 +10,7 @@ mod results;
 mod secret;
 
 pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
+pub use self::cache::{Left, SetAsideTask, SweepAnswer, SweepTask};
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
     RefsTask, Remote, TidyTask,
@@ -67,6 +69,10 @@ pub enum Task {
     Mail(MailTask),
     /// Hand over files.
     Collect(CollectTask),
+    /// Put HOME and cache out of the way.
+    SetAside(SetAsideTask),
+    /// Remove what was put out of the way.
+    Sweep(SweepTask),
     /// Read a step's test reports.
     Report(ReportTask),
     /// Add up what a step has written.
@@ -90,6 +96,8 @@ impl Task {
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
             Task::Collect(_) => "collect",
+            Task::SetAside(_) => "set-aside",
+            Task::Sweep(_) => "sweep",
             Task::Report(_) => "report",
             Task::Measure(_) => "measure",
         }
@@ -107,12 +115,17 @@ impl Task {
             Task::Mail(task) => task.timeout,
             Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
+            Task::Sweep(task) => task.timeout,
             Task::Measure(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
             }
-            Task::Secrets(_) | Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::ReleaseList(_) => SMALL_JOB,
+            Task::Secrets(_)
+            | Task::ReleaseCheck(_)
+            | Task::ReleaseSwitch(_)
+            | Task::ReleaseList(_)
+            | Task::SetAside(_) => SMALL_JOB,
         }
     }
 }
@@ -149,6 +162,8 @@ asks! {
     Mail(MailTask) => MailAnswer;
     Collect(CollectTask) => CollectAnswer;
     Report(ReportTask) => ReportAnswer;
+    SetAside(SetAsideTask) => ();
+    Sweep(SweepTask) => SweepAnswer;
     Measure(MeasureTask) => MeasureAnswer;
 }
 

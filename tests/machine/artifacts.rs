@@ -14,8 +14,9 @@ impl Team {
     fn artifacts(&self, build: &str) -> Vec<(String, u64)> {
         let said = self.anna(&format!("ci-status {build} --artifacts --json")).expect_success().stdout;
         let value: Value = serde_json::from_str(&said).expect("JSON");
-        let one =
-            |artifact: &Value| (artifact["path"].as_str().unwrap().to_owned(), artifact["size"].as_u64().unwrap());
+        let one = |artifact: &Value| {
+            (artifact["path"].as_str().expect("a name").to_owned(), artifact["size"].as_u64().expect("a size"))
+        };
         value.as_array().expect("a list").iter().map(one).collect()
     }
 }
@@ -146,6 +147,31 @@ fn hostile_artifacts_stay_where_they_are() {
         team.build("gkp", 2).is_green();
         assert_eq!(team.artifacts("gkp:2"), []);
     }
+}
+
+#[test]
+fn a_cache_is_emptied_while_nobody_uses_it() {
+    let team = Team::start(Suite::usual()[0]);
+    team.project("gkp", &step("make", &format!("head -c 5M /dev/urandom > $HOME/big; mkdir -p $CI_CACHE/a/b; {HOLD}")));
+    team.force("gkp");
+    team.wait_held("gkp");
+    let refused = team.anna("ci-clean --cache gkp").expect_code(75);
+    assert!(refused.stderr.contains("gkp:1 is not over"), "{}", refused.story());
+    team.release("gkp");
+    team.wait_build("gkp", 1).is_green();
+    let freed = team.anna("ci-clean --cache gkp").expect_success();
+    assert!(freed.stdout.starts_with("gkp: 5.") && freed.stdout.contains("freed"), "{}", freed.story());
+    assert_eq!(team.machine.sh("ls -A /var/cache/ci/gkp | sort | tr '\\n' ' '"), "artifacts tmp workspace ");
+    team.machine.run_as("otto", ["ci-clean", "--cache", "gkp"]).expect_code(1);
+    team.anna("ci-clean --cache nobody").expect_code(1);
+    // The next build finds both, empty.
+    team.project_file(
+        "gkp",
+        &format!("[source]\nurl = \"/srv/git/gkp.git\"\n{}", step("make", "ls -A $HOME $CI_CACHE")),
+    );
+    let build = team.build("gkp", 2);
+    build.is_green();
+    assert!(!build.text("make").contains("big"), "{}", build.text("make"));
 }
 
 #[test]

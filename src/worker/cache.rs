@@ -1,0 +1,113 @@
+//! Emptying what a project keeps from build to build. First all of it goes out of the way in a moment, while no build can
+//! begin; then it is removed, however long that takes.
+
+use super::folder::{Folder, FolderError, Kind};
+use super::protocol::{Failure, Left, SetAsideTask, SweepAnswer, SweepTask};
+use super::sweep;
+use crate::model::Room;
+use nix::errno::Errno;
+use std::ffi::{OsStr, OsString};
+use std::time::Instant;
+
+/// Where it goes out of the way: in the room, so that a rename does it.
+pub(super) const ASIDE: &str = ".aside";
+/// How many names are looked at in one turn.
+const BATCH: usize = 4096;
+/// How deep sizes are added up; what lies deeper is removed and not counted.
+const DEPTH_MAX: usize = 64;
+
+pub(super) fn set_aside(task: &SetAsideTask) -> Result<(), Failure> {
+    let folder = Folder::reclaim(&task.folder)?;
+    if matches!(folder.kind(OsStr::new(ASIDE))?, Some(Kind::Link | Kind::Other)) {
+        folder.unlink(OsStr::new(ASIDE))?;
+    }
+    let aside = folder.make_sub(OsStr::new(ASIDE))?;
+    for kept in [Room::HOME, Room::CACHE] {
+        if folder.kind(OsStr::new(kept))?.is_none() {
+            continue;
+        }
+        let mut number = 0;
+        loop {
+            number += 1;
+            match folder.rename(OsStr::new(kept), &aside, &OsString::from(format!("{kept}-{number}"))) {
+                // What an earlier run put there and could not remove in time.
+                Err(e) if matches!(e.errno(), Some(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR)) => {}
+                done => break done?,
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn remove(task: &SweepTask, deadline: Instant) -> Result<SweepAnswer, Failure> {
+    let folder = Folder::reclaim(&task.folder)?;
+    let mut answer = SweepAnswer::default();
+    if folder.kind(OsStr::new(ASIDE))?.is_none() {
+        return Ok(answer);
+    }
+    let aside = folder.sub(OsStr::new(ASIDE))?;
+    // Second level entries, so that there is a moment to look at the clock.
+    for top in aside.names(BATCH)? {
+        if aside.kind(&top)? == Some(Kind::Folder) {
+            let kept = aside.sub(&top)?;
+            while let names @ [_, ..] = kept.names(BATCH)?.as_slice() {
+                for name in names {
+                    if Instant::now() > deadline {
+                        return Ok(SweepAnswer { left: Left::Some, ..answer });
+                    }
+                    answer.bytes = answer.bytes.saturating_add(size(&kept, name, 0)?);
+                    sweep::remove(&kept, name)?;
+                }
+            }
+        }
+        sweep::remove(&aside, &top)?;
+    }
+    sweep::remove(&folder, OsStr::new(ASIDE))?;
+    Ok(answer)
+}
+
+/// What a name and all below it takes on the disk.
+fn size(folder: &Folder, name: &OsStr, depth: usize) -> Result<u64, FolderError> {
+    let mut bytes = folder.bytes_on_disk(name)?;
+    if depth < DEPTH_MAX && folder.kind(name)? == Some(Kind::Folder) {
+        let sub = folder.sub(name)?;
+        for below in sub.names(usize::MAX)? {
+            bytes = bytes.saturating_add(size(&sub, &below, depth + 1)?);
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    #[test]
+    fn home_and_cache_go_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let room: PathBuf = place.path().join("gkp");
+        for path in ["home/.cargo/x", "cache/pip/y", "workspace/z", "home/locked/deep"] {
+            fs::create_dir_all(room.join(path).parent().unwrap()).unwrap();
+            fs::write(room.join(path), vec![1; 100_000]).unwrap();
+        }
+        std::os::unix::fs::symlink("../workspace", room.join("cache/link")).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        let sweep = SweepTask { folder: room.clone(), timeout: Duration::from_secs(60) };
+        assert_eq!(remove(&sweep, later).unwrap(), SweepAnswer::default());
+        set_aside(&SetAsideTask { folder: room.clone() }).unwrap();
+        assert!(!room.join("home").exists() && !room.join("cache").exists());
+        // A build made new ones, and they go too, before the first are removed.
+        fs::create_dir_all(room.join("home/new")).unwrap();
+        set_aside(&SetAsideTask { folder: room.clone() }).unwrap();
+        let late = remove(&sweep, Instant::now() - Duration::from_secs(1)).unwrap();
+        assert_eq!(late, SweepAnswer { bytes: 0, left: Left::Some });
+        let removed = remove(&sweep, later).unwrap();
+        assert!(removed.bytes >= 300_000 && removed.left == Left::Nothing, "{removed:?}");
+        let left: Vec<_> = fs::read_dir(&room).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["workspace"]);
+        assert!(room.join("workspace/z").exists());
+    }
+}
