@@ -2,6 +2,7 @@
 
 mod account;
 mod again;
+mod attempt;
 pub mod dispatch;
 mod finish;
 mod log;
