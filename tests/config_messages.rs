@@ -85,9 +85,18 @@ fn mistakes_and_their_answers() {
         ("source.build-on-first-poll = 'yes'", "2:30: expected true or false, found a text"),
         // [build]
         ("build.network = 'bridge'", "2:17: \"bridge\" is not a known value; known: host, none"),
+        ("build.allow = ['ptrace', 'usersn']", "2:26: \"usersn\" is not a known value; did you mean `userns`?"),
+        ("build.allow = ['ptrace', 'ptrace']", "2:26: this stands in `allow` twice"),
+        (&format!("{step}allow = ['device:/dev/../etc']"), "5:10: must be written without `.`, `..` or `//`"),
         ("build.memory = '2GB'", "2:16: not a size"),
         ("build.memory = 1", "2:16: must be at least 1048576"),
         ("build.tasks = 1", "2:15: must be from 16 to 4194304"),
+        ("priority = 101", "2:12: must be from -100 to 100"),
+        ("max-builds = 0", "2:14: must be from 1 to 64"),
+        ("[[lock]]\nname = 'db'", "3:8: there is no [[lock]] named \"db\" in ci.toml"),
+        ("[[lock]]\nname = 'Db'", "3:8: a lock name is written with a-z, 0-9 and -, a letter first"),
+        ("[[lock]]\nname = 'db'\nmode = 'shared'", "4:8: \"shared\" is not a known value"),
+        ("[lock]\nname = 'db'", "2:1: expected tables, each under its own [[lock]]"),
         ("build.cpu = 2", "2:13: expected a text, found an integer"),
         ("build.cpu = '1.5'", "2:13: must be a percentage of one CPU, as in \"150%\""),
         ("build.cpu = '0%'", "2:13: must be a percentage of one CPU"),
@@ -176,6 +185,9 @@ fn mistakes_and_their_answers() {
 fn what_a_ci_toml_is_answered_with() {
     let scratch = Scratch::new();
     for (text, expected) in [
+        ("memory-pressure = 101", "1:19: must be from 0 to 100"),
+        ("[[lock]]\nname = 'db'\ncount = 0", "3:9: must be from 1 to 1000"),
+        ("[[lock]]\nname = 'db'\n[[lock]]\nname = 'db'", "4:8: another [[lock]] has this name already"),
         ("title = 'x'\nmax-builds = 3\nbase-url = 'https://ci.example.org/'", ""),
         ("[defaults.deploy]\nuser = 'www-data'\n[template.a.deploy.health]\nstatus = 204", ""),
         ("title = ''", "1:9: must not be empty"),
@@ -222,7 +234,10 @@ fn no_content_makes_a_panic() {
     let sound: Vec<u8> = example.lines().filter(|line| !line.starts_with("# ")).map(keys).collect::<String>().into();
     let sound: Vec<u8> = String::from_utf8(sound).unwrap().replace("template = \"django\"\n", "").into();
     let scratch = Scratch::new();
-    assert!(scratch.problems(&sound).is_empty());
+    let site = Place::under(scratch.root.path()).site_file();
+    fs::create_dir_all(site.parent().unwrap()).unwrap();
+    fs::write(site, "[[lock]]\nname = 'db'\n").unwrap();
+    assert_eq!(scratch.problems(&sound), Vec::<String>::new());
 
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut refused = 0;

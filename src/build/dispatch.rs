@@ -1,6 +1,7 @@
 //! The dispatcher, `ci-build.service`: repair what is under way without a supervisor, then start what may start.
 
 use super::finish::{self, End, stopped_by};
+use super::leftover;
 use super::supervise::UNIT_STOPPED;
 use crate::config::{Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
@@ -137,10 +138,11 @@ fn look_after(
                 Priority::Warning,
                 &format!("build {id}: {summary}{tail}"),
             );
-            end(place, store, orders, build, Verdict::Exception, summary)?;
+            // First, since nobody looks after a build that is over.
             if again {
                 queue_again(store, build)?;
             }
+            end(place, store, orders, build, Verdict::Exception, summary)?;
         }
     }
     Ok(())
@@ -167,6 +169,7 @@ fn end(
         // Then nobody is known to tell; the page and the journal do.
         Err(_) => (Site::default(), None),
     };
+    leftover::pack_logs(place, store, &build.id, project.as_ref())?;
     let end = End { build, verdict, summary, project: project.as_ref(), site: &site };
     Ok(finish::record(place, store, &end)?)
 }

@@ -5,6 +5,7 @@ use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{Build, CommitId, Place, StepRow, StepState, Verdict};
+use crate::plan::rerun::may_go_live;
 use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
 use crate::store::{NewDeploy, NewMessage, Standing, Store, StoreError, Tx};
@@ -82,8 +83,13 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
         .filter(|release| release.standing == Standing::Left)
         .map(|release| release.commit)
         .collect();
-    let goes = plan_deploy::goes_live(end.build, end.verdict, project.deploy.as_ref(), head.as_ref(), &left);
-    if let Ok(commit) = &goes {
+    let tips = tx.read().tips(&id.project)?;
+    let tip = end.build.reference.as_ref().and_then(|reference| tips.get(reference));
+    let newest = may_go_live(&end.build.origin, end.build.commit.as_ref(), tip);
+    let goes = plan_deploy::goes_live(end.build, end.verdict, project.deploy.as_ref(), head.as_ref(), &left)
+        .ok()
+        .filter(|_| newest);
+    if let Some(commit) = &goes {
         let new = NewDeploy {
             project: id.project.clone(),
             number: id.number,
@@ -93,7 +99,7 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
         };
         tx.queue_deploy(&new, now)?;
     }
-    Ok(Some(Follows { deploy: goes.is_ok(), mail: queue_mail(tx, end, project, now)? }))
+    Ok(Some(Follows { deploy: goes.is_some(), mail: queue_mail(tx, end, project, now)? }))
 }
 
 fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> Result<bool, StoreError> {

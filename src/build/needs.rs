@@ -31,8 +31,10 @@ impl Supervisor<'_> {
         }
         match build.origin {
             Origin::Force { .. } => return Ok(None),
-            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } if !looks => return Ok(None),
-            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } => {}
+            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } | Origin::Retry { .. } if !looks => {
+                return Ok(None);
+            }
+            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } | Origin::Retry { .. } => {}
         }
         let green = self.store.read().last_green(build)?;
         Ok(green.and_then(|green| Some(Base { build: green.id.number, commit: green.commit? })))

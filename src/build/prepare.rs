@@ -134,6 +134,7 @@ impl Supervisor<'_> {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
             folder: self.room.folder(self.place),
+            slot: self.room.slot,
             since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };

@@ -121,7 +121,7 @@ impl Supervisor<'_> {
         self.orders.give(order, &[]).map(drop).map_err(|e| self.order_error(&e))
     }
 
-    fn order_error(&self, error: &OrderError) -> SuperviseError {
+    pub(super) fn order_error(&self, error: &OrderError) -> SuperviseError {
         SuperviseError::Io { path: self.place.launch_socket(), source: std::io::Error::other(error.to_string()) }
     }
 
@@ -270,6 +270,7 @@ impl Supervisor<'_> {
             timeout: spec.timeout,
             network: spec.network,
             memory: spec.memory,
+            slot: self.room.slot,
             shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
         });
         match self.orders.give(&order, &[writer.as_fd()]) {

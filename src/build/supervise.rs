@@ -4,6 +4,8 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::leftover;
+use super::rerun;
 use super::secrets::{self, Secrets};
 use super::spec::StepSpec;
 use crate::attend::Bell;
@@ -155,6 +157,7 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
             source: std::io::Error::other(error.to_string()),
         })?;
     }
+    leftover::pack_logs(place, store, &build.id, None)?;
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,
@@ -184,8 +187,15 @@ fn take(
         steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
     }
     let now = Timestamp::now();
+    let over = match build.state {
+        BuildState::Starting => rerun::taken_over(store, build, &steps)?,
+        BuildState::Running { .. } | BuildState::Finished { .. } => Vec::new(),
+    };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        for (index, end) in &over {
+            tx.step_finished(id, *index, end, now)?;
+        }
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
     let subject = Subject::build(id);
@@ -237,6 +247,8 @@ impl Supervisor<'_> {
     fn run(&mut self) -> Result<Leave, SuperviseError> {
         match self.orders.give(&Order::Prepare { project: self.id.project.clone() }, &[]) {
             Ok(_) => {}
+            // The build can go on once ci-launch is well again.
+            Err(error) if self.has_begun()? => return Err(self.order_error(&error)),
             Err(error) => return self.broken(&error),
         }
         if let Some(why) = self.prepare_secrets()? {
@@ -272,6 +284,11 @@ impl Supervisor<'_> {
             progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
         }
         self.end(progress)
+    }
+
+    fn has_begun(&self) -> Result<bool, SuperviseError> {
+        let checkout = self.store.read().step(&self.id, StepIndex::CHECKOUT)?;
+        Ok(checkout.is_some_and(|checkout| checkout.state != StepState::Pending))
     }
 
     /// The CI's own trouble before the first step.

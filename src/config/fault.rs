@@ -30,6 +30,8 @@ pub(super) enum Fault {
     Type { expected: &'static str, found: &'static str },
     #[error("{found:?} is not a known value{hint}")]
     UnknownWord { found: String, hint: Hint },
+    #[error("there is no [[lock]] named {name:?} in ci.toml{hint}")]
+    UnknownLock { name: String, hint: Hint },
     #[error("must be from {min} to {max}")]
     Range { min: String, max: String },
     #[error("must be at least {0}")]

@@ -70,9 +70,22 @@ pub static SITE: &[Key] = &[
     key("title-url", TEXT, Absent("no link"), "where the title on the page leads"),
     key("base-url", TEXT, Text("http://localhost:8010"), "how people reach the status page"),
     key("max-builds", COUNT, Count(2), "how many builds run at once over all projects"),
+    key(
+        "memory-pressure",
+        COUNT,
+        Count(20),
+        "no build starts while something waits for memory in more percent of the time; 0 is never",
+    ),
+    key("memory-available", SIZE, Text("64M"), "no build starts while less memory is available; 0 is never"),
+    key("lock", Tables(SITE_LOCK), Empty, "what builds of different projects share"),
     key("mail", Table(MAIL), Empty, "how mail leaves the machine"),
     key("defaults", Layer, Empty, "holds for all projects"),
     key("template", Layer, Empty, "[template.NAME] holds for projects that name it"),
+];
+
+static SITE_LOCK: &[Key] = &[
+    key("name", TEXT, Required, "a-z, 0-9 and -, a letter first"),
+    key("count", COUNT, Count(1), "how many builds may hold it at once"),
 ];
 
 static MAIL: &[Key] = &[
@@ -84,11 +97,19 @@ static MAIL: &[Key] = &[
 pub static PROJECT: &[Key] = &[
     key("template", TEXT, Absent("none"), "the [template.NAME] of ci.toml that this builds on"),
     key("description", TEXT, Absent("none"), "one line for page and list"),
+    key("priority", COUNT, Count(0), "higher starts first, -100 to 100; each minute of waiting counts as one"),
+    key("max-builds", COUNT, Count(1), "how many builds of it run at once, each in its own workspace"),
+    key("lock", Tables(LOCK), Empty, "what a build takes for its whole length"),
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
     key("step", Tables(STEP), Empty, "what a build runs, in order"),
     key("deploy", Table(DEPLOY), Absent("not deployed"), "where a green build goes"),
     key("notify", Table(NOTIFY), Empty, "whom to tell"),
+];
+
+static LOCK: &[Key] = &[
+    key("name", TEXT, Required, "of a [[lock]] in ci.toml"),
+    key("mode", Value("counting or exclusive"), Text("counting"), "with as many others as it counts, or with none"),
 ];
 
 static SOURCE: &[Key] = &[
@@ -111,6 +132,7 @@ static BUILD: &[Key] = &[
     key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
     key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
     key(
         "secrets",
@@ -142,6 +164,7 @@ static STEP: &[Key] = &[
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
+    key("allow", TEXTS, Absent("the build's"), "walls that this step does without, instead of the build's"),
     key("on-failure", Value("halt, continue, warn or ignore"), Text("halt"), "what a failure does to the build"),
     key("decode", Map, Empty, "what exit codes mean: skipped, success, warnings or failure"),
     key("when", Value("success, failure, always or changed"), Text("success"), "when the step runs"),

@@ -8,6 +8,7 @@
 //! What an error stops: one in a project's file that project; one in `[template.NAME]` the projects that name it; any
 //! other in `ci.toml` all projects, since what was meant to hold for them is not known.
 
+mod allow;
 mod check;
 mod explain;
 mod fault;
@@ -17,6 +18,7 @@ mod layers;
 pub mod limits;
 mod load;
 mod name;
+pub mod order;
 mod path;
 pub mod pattern;
 mod planned;

@@ -1,6 +1,8 @@
 //! What one project's file says, merged with `[defaults]` and its template, checked.
 
+pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
@@ -27,6 +29,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {
@@ -111,6 +115,8 @@ pub struct Build {
     pub disk: Option<u64>,
     /// `network`
     pub network: Network,
+    /// `allow`: walls that steps do without.
+    pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
     pub env: BTreeMap<String, String>,
     /// `secrets`: what the steps get that do not say themselves.
@@ -159,6 +165,8 @@ pub struct Step {
     pub no_output: Duration,
     /// `network`; none is the build's.
     pub network: Option<Network>,
+    /// `allow`: instead of the build's.
+    pub allow: Option<Vec<Allow>>,
     /// `on-failure`
     pub on_failure: OnFailure,
     /// `decode`: what exit codes mean that say more than "failed"; verdicts are skipped, success, warnings, failure.
@@ -175,7 +183,7 @@ pub struct Step {
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
-    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    /// `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
     /// `junit`: its reports.
     pub junit: Vec<WantedFiles>,

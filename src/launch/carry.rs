@@ -38,6 +38,11 @@ impl Launcher {
         Ok(Launcher { place, bus, accounting })
     }
 
+    /// Whether nothing more can be carried out here: the bus was restarted. The next `ci-launch` has a new connection.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.bus.is_gone()
+    }
+
     pub(super) fn carry_out(&self, order: Order, descriptors: Vec<OwnedFd>) -> Reply {
         self.try_order(order, descriptors).unwrap_or_else(|refusal| refusal)
     }
@@ -53,6 +58,7 @@ impl Launcher {
                 self.bus.reset_failed(&unit).map_err(failed)?;
                 Ok(queued)
             }
+            Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;

@@ -1,5 +1,6 @@
 //! The unit of a step.
 
+use super::allow;
 use super::carry::Refusal;
 use super::limits;
 use super::sandbox::{in_room, kernel_walls, room, text, walls};
@@ -49,7 +50,7 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let room = room(&project.name, order.trust)?;
+    let room = room(&project.name, order.trust)?.in_slot(order.slot);
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
     let on_terminal = ["pty".to_owned(), program.path.clone()].into_iter().chain(program.arguments.iter().cloned());
@@ -94,6 +95,7 @@ pub(super) fn describe(
         Shutdown::Any => {}
     }
     let reach = reach(project, order);
+    let named = project.steps.iter().find(|step| step.name == order.name);
     properties.extend(limits::properties(&reach.limits, accounting));
     properties.extend(program.script.map(|script| Property::set_credential(SCRIPT, script.as_bytes())));
     properties.extend(walls(reach.network));
@@ -106,6 +108,7 @@ pub(super) fn describe(
     properties.push(Property::protect_home(ProtectHome::Yes));
     properties.extend(secret::of_step(place, project, order)?);
     properties.extend(in_room(place, &room));
+    properties.extend(allow::lift(allow::of(&project.build, named, order.trust)));
     let tmp = text(&room.tmp(place));
     // systemd follows a link that stands where `tmp` was: the next step would see what it points to as its /tmp, /run
     // with the bus for one. A mount point can be neither renamed nor removed (rename(2), EBUSY), so it is one itself.
@@ -155,6 +158,7 @@ mod tests {
                 timeout: Duration::from_secs(1),
                 network: ordered.0,
                 memory: ordered.1,
+                slot: crate::model::Slot::default(),
                 shutdown: Shutdown::Any,
             };
             let reach = reach(&project, &order);

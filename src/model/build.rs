@@ -1,6 +1,7 @@
 //! A build and its steps.
 
 use super::id::{BuildId, CommitId, RefName, RequestId, StepIndex};
+use super::lock::Holds;
 use super::name::StepName;
 use super::request::{Change, Origin, Target};
 use super::room::Room;
@@ -38,12 +39,14 @@ pub struct Build {
     pub state: BuildState,
     /// Who wants it stopped, when somebody does.
     pub stop: Option<Stop>,
+    /// What it has to itself until it is over.
+    pub holds: Holds,
 }
 
 impl Build {
     /// Where and as whom it lives.
     pub fn room(&self) -> Room {
-        Room::of(&self.id.project, self.trust)
+        Room::of(&self.id.project, self.trust).in_slot(self.holds.slot)
     }
 }
 

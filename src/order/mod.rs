@@ -13,7 +13,7 @@ pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
-use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, StepIndex, StepName, Trust};
+use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, Trust};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub enum Order {
         /// Which build.
         build: BuildId,
     },
+    /// Have the queue looked at again in a while; answered when systemd has queued it.
+    LookAgain,
     /// Start a project's deploys; answered when systemd has queued it.
     Deploy {
         /// Whose.
@@ -136,6 +138,9 @@ pub struct StepOrder {
     /// No more memory than this, in bytes, likewise.
     #[serde(default)]
     pub memory: Option<u64>,
+    /// In which of the project's workspaces.
+    #[serde(default)]
+    pub slot: Slot,
     /// When the machine goes down.
     pub shutdown: Shutdown,
 }

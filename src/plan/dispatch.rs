@@ -1,28 +1,6 @@
-//! What may start now, and what becomes of builds whose supervisor is not there.
+//! What becomes of builds whose supervisor is not there.
 
-use crate::model::{Build, BuildState, Origin, ProjectName, Request, RequestId};
-use jiff::Timestamp;
-use std::collections::BTreeSet;
-
-/// Which waiting requests become builds now: forced ones first, then in order of their first request; one build of a
-/// project at a time; at most `max_builds` over all.
-pub fn may_start(waiting: &[Request], unfinished: &[Build], max_builds: u32, now: Timestamp) -> Vec<RequestId> {
-    let mut busy: BTreeSet<&ProjectName> = unfinished.iter().map(|b| &b.id.project).collect();
-    let mut free = (max_builds as usize).saturating_sub(unfinished.len());
-    let mut queue: Vec<&Request> = waiting.iter().filter(|r| r.ask.not_before.is_none_or(|t| t <= now)).collect();
-    queue.sort_by_key(|r| (!r.ask.origin.goes_first(), r.first, r.id));
-    let mut start = Vec::new();
-    for request in queue {
-        if free == 0 {
-            break;
-        }
-        if busy.insert(&request.ask.project) {
-            start.push(request.id);
-            free -= 1;
-        }
-    }
-    start
-}
+use crate::model::{Build, BuildState, Origin};
 
 /// Whether a build's supervisor is there, as systemd tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +50,7 @@ pub fn care(build: &Build, supervisor: Supervisor, boot_now: &str) -> Care {
             }
             let again = match build.origin {
                 Origin::Again { .. } => false,
-                Origin::Poll | Origin::Person { .. } | Origin::Force { .. } => true,
+                Origin::Poll | Origin::Person { .. } | Origin::Force { .. } | Origin::Retry { .. } => true,
             };
             Care::MachineWentDown { again }
         }
@@ -85,34 +63,11 @@ pub fn care(build: &Build, supervisor: Supervisor, boot_now: &str) -> Care {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BuildId, BuildNumber, CommitId, NewRequest, RequestState, Target, Trust};
+    use crate::model::{BuildId, BuildNumber, RequestId, Target, Trust};
+    use jiff::Timestamp;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
-    }
-
-    fn commit() -> CommitId {
-        "a".repeat(40).parse().unwrap()
-    }
-
-    fn request(id: i64, project: &str, origin: Origin, not_before: Option<i64>) -> Request {
-        Request {
-            id: RequestId(id),
-            ask: NewRequest {
-                project: project.parse().unwrap(),
-                reference: None,
-                target: Target::Commit { commit: commit() },
-                origin,
-                trust: Trust::Inside,
-                reason: None,
-                changes: vec![],
-                not_before: not_before.map(at),
-                token: None,
-            },
-            created: at(id),
-            first: at(id),
-            state: RequestState::Waiting,
-        }
     }
 
     fn build(project: &str, origin: Origin, state: BuildState) -> Build {
@@ -130,26 +85,7 @@ mod tests {
             created: at(0),
             state,
             stop: None,
-        }
-    }
-
-    #[test]
-    fn what_may_start() {
-        let force = || Origin::Force { name: "ada".into() };
-        let poll = |id, project| request(id, project, Origin::Poll, None);
-        let table: [(&str, Vec<Request>, &[&str], u32, &[i64]); 7] = [
-            ("in order", vec![poll(1, "a"), poll(2, "b")], &[], 2, &[1, 2]),
-            ("no more than max-builds", vec![poll(1, "a"), poll(2, "b")], &[], 1, &[1]),
-            ("running ones count", vec![poll(1, "a"), poll(2, "b")], &["x"], 2, &[1]),
-            ("one of a project at a time", vec![poll(1, "a"), poll(2, "a"), poll(3, "b")], &[], 9, &[1, 3]),
-            ("not while its project builds", vec![poll(1, "a"), poll(2, "b")], &["a"], 9, &[2]),
-            ("forced goes first", vec![poll(1, "a"), request(2, "b", force(), None)], &[], 1, &[2]),
-            ("the stable timer", vec![request(1, "a", Origin::Poll, Some(50)), poll(2, "b")], &[], 9, &[2]),
-        ];
-        for (what, waiting, running, max, expected) in table {
-            let running: Vec<Build> = running.iter().map(|p| build(p, Origin::Poll, BuildState::Starting)).collect();
-            let got: Vec<i64> = may_start(&waiting, &running, max, at(10)).into_iter().map(|r| r.0).collect();
-            assert_eq!(got, expected, "{what}");
+            holds: crate::model::Holds::default(),
         }
     }
 

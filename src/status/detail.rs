@@ -37,10 +37,9 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
     }
     for request in &line.waiting {
         let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());
-        let until =
-            request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
+        let why = line.why_waits(request, |time| screen.moment(time));
         let text = format!(
-            "waiting: {reference}, {}, since {}{until}",
+            "waiting: {reference}, {}, since {}, {why}",
             request.ask.origin.describe(),
             screen.ago(request.created)
         );

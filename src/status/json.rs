@@ -90,6 +90,8 @@ struct RequestJson<'a> {
     reason: Option<&'a str>,
     queued: Timestamp,
     not_before: Option<Timestamp>,
+    /// In words; none if it is about to start.
+    waits_for: Option<String>,
     changes: &'a [Change],
 }
 
@@ -222,7 +224,7 @@ fn running<'a>(configured: &Configured, running: &'a Running) -> RunningJson<'a>
     RunningJson { build: build(configured, &running.build), step: running.step.as_ref().map(|step| step.name.as_str()) }
 }
 
-fn request(request: &Request) -> RequestJson<'_> {
+fn request<'a>(line: &Line, request: &'a Request) -> RequestJson<'a> {
     RequestJson {
         id: request.id.0,
         project: request.ask.project.as_str(),
@@ -232,6 +234,7 @@ fn request(request: &Request) -> RequestJson<'_> {
         reason: request.ask.reason.as_deref(),
         queued: request.created,
         not_before: request.ask.not_before,
+        waits_for: line.waits.get(&request.id).map(|why| why.describe(|time| time.to_string())),
         changes: &request.ask.changes,
     }
 }
@@ -307,7 +310,7 @@ fn line<'a>(configured: &Configured, line: &'a Line) -> ProjectJson<'a> {
         page: format!("{}/p/{}/", configured.site.base_url, line.name),
         last_build: line.last.as_ref().map(|last| build(configured, last)),
         running: line.running.iter().map(|one| running(configured, one)).collect(),
-        waiting: line.waiting.iter().map(request).collect(),
+        waiting: line.waiting.iter().map(|one| request(line, one)).collect(),
         live: line.live.as_ref().map(live),
         last_deploy: line.deploy.as_ref().map(deploy),
         poll: line.source.as_ref().map(|source| PollJson {
@@ -384,7 +387,7 @@ pub(super) fn queue<'a>(configured: &Configured, overview: &'a Overview) -> Queu
     let lines = &overview.lines;
     QueueJson {
         running: lines.iter().flat_map(|line| &line.running).map(|one| running(configured, one)).collect(),
-        waiting: lines.iter().flat_map(|line| &line.waiting).map(request).collect(),
+        waiting: lines.iter().flat_map(|line| line.waiting.iter().map(|one| request(line, one))).collect(),
         deploys: lines.iter().filter_map(|line| line.deploy.as_ref()).filter(unfinished).map(deploy).collect(),
     }
 }

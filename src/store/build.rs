@@ -5,8 +5,8 @@ use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
 use crate::model::build::{Again, LogSize, StepWords, Usage};
 use crate::model::{
-    Build, BuildId, BuildNumber, BuildState, CommitId, ProjectName, RefName, Request, StepIndex, StepName, StepRow,
-    StepState, Stop, Trust, Verdict,
+    Build, BuildId, BuildNumber, BuildState, CommitId, Holds, ProjectName, RefName, Request, Slot, StepIndex, StepName,
+    StepRow, StepState, Stop, Trust, Verdict,
 };
 use jiff::Timestamp;
 use rusqlite::params;
@@ -60,6 +60,7 @@ pub(super) fn build(row: &Fields<'_>) -> Result<Build> {
         created: row.time("created")?,
         state,
         stop: row.json_if("stop")?,
+        holds: Holds { slot: Slot(row.get("slot")?), locks: row.json("locks")? },
     })
 }
 
@@ -162,6 +163,15 @@ impl Read<'_> {
                    AND verdict IN ('success', 'warnings') AND sha IS NOT NULL ORDER BY number DESC LIMIT 1";
         let reference = of.reference.as_ref().map(RefName::as_str);
         one(self.0, sql, params![of.id.project.as_str(), reference, of.id.number.0], build)
+    }
+
+    /// What a build's steps ran, and how they ended, for one that is done again.
+    pub fn steps_and_specs(&self, id: &BuildId) -> Result<Vec<(StepRow, Option<String>)>> {
+        let steps = self.steps(id)?.into_iter().map(|row| {
+            let spec = self.step_spec(id, row.index)?;
+            Ok((row, spec))
+        });
+        steps.collect()
     }
 
     /// What a step runs, as it was fixed when the build began.

@@ -5,6 +5,7 @@
 
 mod build;
 mod deploy;
+mod hold;
 mod message;
 mod migrate;
 mod overview;

@@ -176,6 +176,11 @@ impl Bus {
         Ok(Bus { shared: Arc::new(Shared { connection, pump: Arc::default(), kept: Mutex::default() }) })
     }
 
+    /// Whether the connection is known to have broken; it does not come back.
+    pub fn is_gone(&self) -> bool {
+        self.shared.pump.lock().unwrap_or_else(PoisonError::into_inner).has_ended()
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }

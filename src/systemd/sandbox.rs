@@ -128,6 +128,8 @@ properties! {
     private_tmp(on: bool) = "PrivateTmp" on;
     /// `PrivateDevices=`
     private_devices(on: bool) = "PrivateDevices" on;
+    /// `DeviceAllow=`: nodes, and of `rwm` what may be done with each.
+    device_allow(pairs: &[(&str, &str)]) = "DeviceAllow" owned_pairs(pairs);
     /// `PrivateNetwork=`
     private_network(on: bool) = "PrivateNetwork" on;
     /// `PrivateIPC=`
@@ -204,6 +206,7 @@ mod tests {
             (Property::temporary_file_system(&[("/home", "ro")]), "a(ss)"),
             (Property::load_credential(&[("key", "/etc/ci/credentials/key")]), "a(ss)"),
             (Property::set_credential("note", b"text"), "a(say)"),
+            (Property::device_allow(&[("/dev/kvm", "rw")]), "a(ss)"),
             (Property::inaccessible_paths(&["-/home"]), "as"),
             (Property::capability_bounding_set(&[]), "t"),
             (Property::restrict_namespaces(Namespaces::Forbidden), "t"),

@@ -2,6 +2,7 @@
 
 use super::step::{exit_code, only, retry};
 use super::{HOUR, SECOND, limits};
+use crate::config::allow::allow;
 use crate::config::fault::Fault;
 use crate::config::name::{self, TEXT_MAX, WordFault};
 use crate::config::path;
@@ -30,6 +31,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
     let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word(NETWORK));
+    let allow = reader.distinct("allow", text(allow));
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
@@ -43,6 +45,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         cpu_weight: cpu_weight?,
         disk: disk?,
         network: network?,
+        allow: allow?,
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
@@ -94,6 +97,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
+    let allow = if reader.is_written("allow") { reader.distinct("allow", text(allow)).map(Some) } else { Some(None) };
     let on_failure = reader.required("on-failure", word(ON_FAILURE));
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
@@ -117,6 +121,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         timeout: timeout?,
         no_output: no_output?,
         network: network?,
+        allow: allow?,
         on_failure: on_failure?,
         decode: decode?,
         when: when?,
