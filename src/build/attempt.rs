@@ -11,6 +11,7 @@ use crate::model::{StepRow, Verdict, unit};
 use crate::output::{Masker, Recorder};
 use crate::plan::result::{Ended, Progress};
 use crate::plan::retry;
+use crate::systemd::UnitState;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,8 @@ impl Supervisor<'_> {
             return Ok((self.over_or_stopped(step, spec, 0)?, Some(pipe)));
         }
         let written = self.project.limits(&step.name).disk;
+        let disk = written.map(|limit| self.watch_disk(step, limit.most));
+        let wrote_too_much = disk.as_ref().map(|disk| |state: &UnitState| disk.is_passed(state));
         let outcome = loop {
             let afterwards = (self.stopping || progress.halted).then(|| spec.own_timeout.unwrap_or(AFTERWARDS));
             let until = match afterwards {
@@ -76,12 +79,16 @@ impl Supervisor<'_> {
                 // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
                 self.stays_for(limit)?;
             }
-            let most = written.map(|limit| limit.most);
-            let patience = Patience { silence: spec.silence, until: Some(until), written: most };
+            let patience = Patience { silence: spec.silence, until: Some(until) };
             let tasks = self.watch_tasks(&name);
-            let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
-                .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-                .map_err(|source| self.log_error(index, source));
+            let attended = Attendant {
+                bus: &self.bus,
+                address: &self.place.bus,
+                bell: &self.bell,
+                written: wrote_too_much.as_ref().map(|asked| asked as _),
+            }
+            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+            .map_err(|source| self.log_error(index, source));
             let denied = tasks.end();
             let attended = attended?;
             let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));

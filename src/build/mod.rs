@@ -2,7 +2,9 @@
 
 mod account;
 mod again;
+mod artifacts;
 mod attempt;
+mod disk;
 pub mod dispatch;
 mod finish;
 mod leftover;

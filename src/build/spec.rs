@@ -37,8 +37,11 @@ pub(super) struct StepSpec {
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
     #[serde(default)]
-    pub(super) secrets: Vec<SecretName>,
+    pub(super) artifacts: Vec<WantedFiles>,
+    #[serde(default)]
     pub(super) junit: Vec<WantedFiles>,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
 }
 
 impl StepSpec {
@@ -59,8 +62,9 @@ impl StepSpec {
             memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
-            secrets: Vec::new(),
+            artifacts: step.artifacts.clone(),
             junit: step.junit.clone(),
+            secrets: Vec::new(),
         }
     }
 }

@@ -195,6 +195,10 @@ impl Supervisor<'_> {
                 Some(judged) => judged,
                 None => return Ok(None),
             };
+            (verdict, outcome) = match self.collect(&step, spec, &mut log, (verdict, outcome))? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            };
         }
         let mut outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
         if let (true, Opened::Recording(recorder)) = (is_its_own(&ended), &log) {
@@ -264,7 +268,7 @@ impl Supervisor<'_> {
             trust: self.room.trust,
             run: spec.run.clone(),
             pty: spec.pty,
-            secrets: spec.secrets.clone(),
+            secrets: self.given(spec),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
@@ -290,6 +294,7 @@ impl Supervisor<'_> {
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
         set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_ARTIFACTS", self.room.artifacts(self.place).to_string_lossy().into_owned());
         set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());

@@ -10,7 +10,7 @@ use super::work::PROGRAM;
 use crate::config::Project;
 use crate::config::limits::{Limit, Limits, Table};
 use crate::config::project::Network;
-use crate::model::{Place, unit};
+use crate::model::{Place, Trust, unit};
 use crate::order::{Shutdown, StepOrder};
 use crate::systemd::{Accounting, KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
@@ -36,6 +36,10 @@ fn reach(project: &Project, order: &StepOrder) -> Reach {
     let network = step.and_then(|step| step.network).unwrap_or(project.build.network);
     let limits = project.limits(&order.name);
     let ordered = order.memory.map(|most| Limit { most, table: Table::Step });
+    let network = match order.trust {
+        Trust::Inside => network,
+        Trust::Outside => network.narrower(project.build.outside_network),
+    };
     Reach {
         network: order.network.map_or(network, |most| network.narrower(most)),
         limits: Limits { memory: limits.memory.into_iter().chain(ordered).min_by_key(|limit| limit.most), ..limits },
@@ -50,7 +54,7 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let room = room(&project.name, order.trust)?.in_slot(order.slot);
+    let room = room(place, project, order.trust)?.in_slot(order.slot);
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
     let on_terminal = ["pty".to_owned(), program.path.clone()].into_iter().chain(program.arguments.iter().cloned());
@@ -121,7 +125,7 @@ mod tests {
     use super::*;
     use crate::config::load_project;
     use crate::config::project::{Run, Shell};
-    use crate::model::{BuildId, BuildNumber, StepIndex, Trust};
+    use crate::model::{BuildId, BuildNumber, StepIndex};
     use std::path::PathBuf;
     use std::time::Duration;
 

@@ -177,6 +177,9 @@ pub enum Work {
     Results {
         /// For whose commit.
         trust: Trust,
+        /// In which of the room's workspaces.
+        #[serde(default)]
+        slot: Slot,
     },
     /// Works on the deploy target: its user, no network.
     Release,

@@ -11,4 +11,5 @@ pub mod report;
 pub mod rerun;
 pub mod result;
 pub mod retry;
+pub mod supersede;
 pub mod tips;

@@ -10,12 +10,14 @@
 
 pub mod call;
 mod checkout;
+mod collect;
 mod fetch;
 mod find;
 mod folder;
 mod health;
 mod junit;
 mod mail;
+mod measure;
 pub mod protocol;
 pub mod pty;
 mod release;

@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod artifacts;
 mod attacks;
 mod bad_input;
 mod builds;
@@ -14,6 +15,7 @@ mod harness_works;
 mod installation;
 mod limits;
 mod order;
+mod outside;
 mod polling;
 mod relaxations;
 mod remotes;
