@@ -192,6 +192,25 @@ fn single_files() {
     assert_eq!(ci_config(root.path(), &["check", "shop.toml"]).status.code(), Some(0));
 }
 
+#[test]
+fn the_steps_of_a_repository() {
+    let root = tree(&[]);
+    let file = root.path().join(".ci.toml");
+    let check = |arguments: &[&str]| {
+        let output = ci_config(root.path(), &[&["check"], arguments].concat());
+        (said(root.path(), &output), output.status.code())
+    };
+    let (text, code) = check(&["--repository"]);
+    assert!(text.contains("./.ci.toml:1:1: there is no such file") && code == Some(78), "{text}");
+    fs::write(&file, "[[step]]\nname = 'a'\nrun = 'a'\n").unwrap();
+    assert_eq!(check(&["--repository"]), ("./.ci.toml: 1 step, no errors\n".to_owned(), Some(0)));
+    assert_eq!(check(&[".ci.toml"]), (".ci.toml: 1 step, no errors\n".to_owned(), Some(0)));
+    fs::write(&file, "[[step]]\nname = 'a'\nrun = 'a'\n[deploy]\n").unwrap();
+    let (text, code) = check(&["--repository", "."]);
+    assert!(text.contains(".ci.toml:4:2: `deploy` is not for .ci.toml: the administrator says this in"), "{text}");
+    assert!(text.ends_with("such a commit fails until this is mended and pushed\n\n") && code == Some(78), "{text}");
+}
+
 /// Takes the comment marks off the lines that are keys.
 fn uncommented(text: &str) -> String {
     let key = |line: &str| match line.strip_prefix('#') {

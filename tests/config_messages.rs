@@ -47,6 +47,16 @@ fn mistakes_and_their_answers() {
         ("[build]\ntimeout = 90\nmemory = 1073741824\nenv = { PATH = '/opt/bin', A = '' }", ""),
         ("source.stable = '5min'\nsource.stable-max = 300", ""),
         ("[[step]]\nname = 'a'\nrun = '''#!/usr/bin/env python3\nprint()'''\nworkdir = 'a/b'", ""),
+        ("pipeline = 'repository'", ""),
+        (
+            &format!("pipeline = 'repository'\n{step}"),
+            "3:1: with `pipeline = \"repository\"` the steps stand in .ci.toml",
+        ),
+        ("pipeline = 'repo'", "2:12: \"repo\" is not a known value; known: project, repository"),
+        ("source.mode = 'clobber'", "2:15: \"clobber\" is not a known value; known: clean, incremental, fresh"),
+        ("source.depth = 0", "2:16: must be from 1 to"),
+        ("source.sparse = ['../x']", "2:18: a pattern does not lead out of the repository"),
+        ("source.sparse = ['#x']", "2:18: git reads a line that begins with `#` as a comment"),
         // form and names
         ("a = ", "2:5: string values must be quoted"),
         ("source.url = 1", "2:8: duplicate key"),

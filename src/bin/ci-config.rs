@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use unitci::cli;
 use unitci::cli::config::{Action, Arguments};
-use unitci::config::{Config, LoadError, Styling};
+use unitci::config::{Config, LoadError, Styling, pipeline};
 use unitci::configure::{self, Checked, Format, ShowError};
 use unitci::doctor;
 use unitci::model::Place;
@@ -18,7 +18,12 @@ fn main() -> ExitCode {
     let place = Place::under(&arguments.root);
     let mut out = anstream::stdout();
     match arguments.action {
-        Action::Check { files, json } => match configure::check(&place, &files, format(json), &mut out) {
+        Action::Check { files, repository, json } => match configure::check(
+            &place,
+            &repository.map_or(files, |folder| vec![folder.join(pipeline::FILE)]),
+            format(json),
+            &mut out,
+        ) {
             Ok(Checked::Sound) => ExitCode::SUCCESS,
             Ok(Checked::Broken) => ExitCode::from(EXIT_CONFIG),
             Err(error) => failed(&ShowError::Write(error)),

@@ -1,6 +1,7 @@
 //! Which steps a build needs, by what has changed: asked of the checkout, decided once, kept in the steps' rows.
 
 use super::supervise::{SuperviseError, Supervisor};
+use crate::config::project::StepsFrom;
 use crate::model::{Build, BuildNumber, Changed, CommitId, Origin, StepIndex, StepRow, StepState, Verdict};
 use crate::plan::conditions;
 use crate::plan::result::Progress;
@@ -25,7 +26,8 @@ impl Base {
 impl Supervisor<'_> {
     /// The last green build of the same ref, if any step looks at files. Who forces a build wants all of it.
     pub(super) fn base(&self, build: &Build) -> Result<Option<Base>, SuperviseError> {
-        let mut looks = false;
+        // Which steps there will be is not known before the checkout where the commit says them.
+        let mut looks = self.project.pipeline == StepsFrom::Repository;
         for step in self.store.read().steps(&self.id)? {
             looks |= self.spec(step.index)?.is_some_and(|spec| conditions::looks_at_files(spec.when, &spec.only));
         }

@@ -1,10 +1,12 @@
 //! Step 0: the commit is fetched and pinned, and the workspace filled with exactly it.
 
+use super::filling;
 use super::log::to_journal;
 use super::needs::Base;
+use super::pipeline::PipelineError;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
-use crate::config::project::BuildOutside;
+use crate::config::project::{BuildOutside, Mode, Shape, StepsFrom};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, BuildId, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Trust, Verdict};
@@ -12,7 +14,7 @@ use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Begun, Call, CallError};
 use crate::worker::protocol::{
-    AskedRef, CheckoutTask, Commit, Failure, FailureKind, FetchAnswer, FetchTask, Resolve, Task,
+    AskedRef, CheckoutTask, Commit, Failure, FailureKind, FetchAnswer, FetchTask, GitDir, Resolve, Task,
 };
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,6 +36,23 @@ pub(super) enum Trouble {
     Leave,
 }
 
+/// A workspace that a checkout has filled.
+enum Filled {
+    /// With this, for people.
+    With(String),
+    /// With a commit whose own steps cannot be run.
+    Unusable(PipelineError),
+}
+
+impl Filled {
+    fn judged(self) -> (Verdict, String) {
+        match self {
+            Filled::With(told) => (Verdict::Success, told),
+            Filled::Unusable(error) => (error.verdict(), error.to_string()),
+        }
+    }
+}
+
 /// A worker that is being started, and what it says.
 pub(super) struct Early {
     messages: OwnedFd,
@@ -52,14 +71,14 @@ impl Supervisor<'_> {
         let (verdict, outcome) = match &mut log {
             // Its log was packed and the verdict not written: nothing tells how it went, so it is done again, in silence.
             Opened::Ended(_) => match self.fill(step, None)? {
-                Ok(told) => (Verdict::Success, told),
+                Ok(filled) => filled.judged(),
                 Err(trouble) => match self.judge_trouble(&trouble) {
                     Some(judged) => judged,
                     None => return Ok(None),
                 },
             },
             Opened::Recording(recorder) => match self.fill(step, Some(recorder))? {
-                Ok(told) => (Verdict::Success, told),
+                Ok(filled) => filled.judged(),
                 Err(trouble) => match self.judge_trouble(&trouble) {
                     Some(judged) => judged,
                     None => return Ok(None),
@@ -85,6 +104,9 @@ impl Supervisor<'_> {
 
     fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
         match trouble {
+            Trouble::Call(CallError::Failed(failure)) if failure.kind == FailureKind::Commit => {
+                Some((Verdict::Failure, failure.message.to_string()))
+            }
             Trouble::Leave => None,
             Trouble::Stopped => Some((Verdict::Cancelled, "stopped".to_owned())),
             Trouble::Call(error) => Some((Verdict::Exception, error.to_string())),
@@ -95,19 +117,27 @@ impl Supervisor<'_> {
         &mut self,
         step: &StepRow,
         mut recorder: Option<&mut Recorder>,
-    ) -> Result<Result<String, Trouble>, SuperviseError> {
+    ) -> Result<Result<Filled, Trouble>, SuperviseError> {
         let build = self.build()?;
         // A polled commit is in the mirror since the poll, but for a stranger's, which nobody has wanted before.
         let mut commit = build.commit.clone().filter(|_| build.trust == Trust::Inside);
         let mut early = None;
-        if commit.is_none() {
+        let more = self.project.source.shape.has_more();
+        if commit.is_none() || more {
             // Its sandbox is made while the fetch runs.
             let work = Work::Checkout { trust: self.room.trust };
             early = Some(self.begin(step.index, work, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
-            commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
-                Ok(commit) => Some(commit),
-                Err(trouble) => return Ok(Err(trouble)),
+            let pinned = match commit {
+                None => match self.fetch(step, &build, recorder.as_deref_mut())? {
+                    Ok(commit) => commit,
+                    Err(trouble) => return Ok(Err(trouble)),
+                },
+                Some(commit) => commit,
             };
+            if let Err(trouble) = self.fetch_more(step, &pinned, recorder.as_deref_mut())? {
+                return Ok(Err(trouble));
+            }
+            commit = Some(pinned);
             if build.trust != self.room.trust {
                 early = None;
             }
@@ -122,6 +152,9 @@ impl Supervisor<'_> {
                 if let Err(trouble) = self.fetch(step, &build, recorder.as_deref_mut())? {
                     return Ok(Err(trouble));
                 }
+                if let Err(trouble) = self.fetch_more(step, &commit, recorder.as_deref_mut())? {
+                    return Ok(Err(trouble));
+                }
                 self.check_out_commit(step, &commit, None, recorder)
             }
             other => Ok(other),
@@ -134,32 +167,84 @@ impl Supervisor<'_> {
         commit: &CommitId,
         early: Option<Early>,
         recorder: Option<&mut Recorder>,
-    ) -> Result<Result<String, Trouble>, SuperviseError> {
-        let base = self.base(&self.build()?)?;
+    ) -> Result<Result<Filled, Trouble>, SuperviseError> {
+        let build = self.build()?;
+        let base = self.base(&build)?;
+        let source = &self.project.source;
+        let workspace = self.room.workspace(self.place);
+        let (mode, shape) = match self.room.trust {
+            Trust::Inside => (source.mode, source.shape.clone()),
+            // Nothing of it is kept, and a stranger's word fetches nothing.
+            Trust::Outside => (Mode::Clean, Shape { sparse: source.shape.sparse.clone(), ..Shape::default() }),
+        };
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
             trust: self.room.trust,
             folder: self.room.folder(self.place),
             slot: self.room.slot,
+            keep: filling::begin(&mut self.store, &workspace, mode, commit)?,
+            shape,
+            git_dir: source.git_dir.then(|| GitDir {
+                branch: build.reference.clone().filter(|name| name.branch().is_some()),
+                depth: source.depth,
+            }),
+            pipeline: match self.project.pipeline {
+                StepsFrom::Project => None,
+                StepsFrom::Repository => Some(self.id.project.clone()),
+            },
             since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };
+        let keep = task.keep.clone();
         let done = match self.call(step, Work::Checkout { trust: self.room.trust }, early, task, recorder)? {
             Ok(done) => done,
             Err(trouble) => return Ok(Err(trouble)),
         };
+        filling::end(&mut self.store, &workspace, &keep, commit)?;
+        if let Err(error) = self.add_steps(&build, done.pipeline.as_ref())? {
+            return Ok(Ok(Filled::Unusable(error)));
+        }
         self.keep_unneeded(&Base::changed(base, done.changed))?;
         let subject = self.subject().step(&step.name).commit(commit);
         let (author, what) = (&done.commit.author, &done.commit.subject);
         let text = format!("{} at {} by {author}: {what}", self.id.project, commit.short());
         journal::emit(Event::StepStarted, &subject, Priority::Notice, &text);
-        if self.build()?.changes.is_empty() {
+        if build.changes.is_empty() {
             // Whoever asked knew the commit alone.
             let (id, changes) = (self.id.clone(), [Change::from(&done.commit)]);
             self.store.write_patiently(|tx| tx.pin(&id, None, commit, &changes))?;
         }
-        Ok(Ok(format!("{} files at {}", done.files, commit.short())))
+        Ok(Ok(Filled::With(format!("{} files at {}", done.files, commit.short()))))
+    }
+
+    /// Fetches what belongs to a commit that the mirror has. Not for a stranger's commit: what that names would be fetched
+    /// with the project's credential.
+    fn fetch_more(
+        &mut self,
+        step: &StepRow,
+        commit: &CommitId,
+        recorder: Option<&mut Recorder>,
+    ) -> Result<Result<(), Trouble>, SuperviseError> {
+        let shape = self.project.source.shape.clone();
+        if self.room.trust == Trust::Outside || !shape.has_more() {
+            return Ok(Ok(()));
+        }
+        let task = FetchTask { shape, ..self.fetch_task(Vec::new(), Resolve::Revision(commit.to_string())) };
+        Ok(self.call(step, Work::Fetch, None, task, recorder)?.map(drop))
+    }
+
+    fn fetch_task(&self, refs: Vec<AskedRef>, resolve: Resolve) -> FetchTask {
+        FetchTask {
+            remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
+            mirror: self.place.mirror(&self.id.project),
+            refs,
+            outside: None,
+            resolve: Some(resolve),
+            depth: self.project.source.depth,
+            shape: Shape::default(),
+            timeout: FETCH.max(self.project.source.timeout),
+        }
     }
 
     /// Brings the mirror up to date and pins the commit that was asked for.
@@ -179,14 +264,7 @@ impl Supervisor<'_> {
         let outside = build.reference.clone().filter(|name| name.trust() == Trust::Outside);
         let inside = build.reference.iter().filter(|name| name.trust() == Trust::Inside);
         let refs = inside.map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
-        let task = FetchTask {
-            remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
-            mirror: self.place.mirror(&self.id.project),
-            refs: refs.collect(),
-            outside,
-            resolve: Some(resolve.clone()),
-            timeout: FETCH.max(self.project.source.timeout),
-        };
+        let task = FetchTask { outside, ..self.fetch_task(refs.collect(), resolve.clone()) };
         let answer: FetchAnswer = match self.call(step, Work::Fetch, None, task, recorder)? {
             Ok(answer) => answer,
             Err(trouble) => return Ok(Err(trouble)),

@@ -9,6 +9,8 @@
 
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor};
+use crate::config::Project;
+use crate::config::project::Step;
 use crate::model::{Secret, SecretName, StepIndex, StepRow, StepState, Trust};
 use crate::order::Work;
 use crate::output::{Masker, MaskerError};
@@ -147,4 +149,9 @@ impl Supervisor<'_> {
         }
         Ok(self.learn()?.map(|()| self.secrets.masker()))
     }
+}
+
+/// What a step's row fixes: its own, or what the build offers.
+pub(super) fn given(project: &Project, step: &Step) -> Vec<SecretName> {
+    step.secrets.as_ref().unwrap_or(&project.build.secrets).clone()
 }

@@ -1,9 +1,12 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
-use crate::config::WantedFiles;
+use super::secrets;
+use super::supervise::SuperviseError;
 use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Step, When};
-use crate::model::SecretName;
+use crate::config::{Project, WantedFiles};
+use crate::model::{SecretName, StepIndex};
 use crate::plan::result::Decode;
+use crate::store::NewStep;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,6 +45,17 @@ pub(super) struct StepSpec {
     pub(super) junit: Vec<WantedFiles>,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
+}
+
+/// The rows of these steps, which follow the checkout.
+pub(super) fn rows(project: &Project, steps: &[Step]) -> Result<Vec<NewStep>, SuperviseError> {
+    let row = |(index, step): (u16, &Step)| {
+        let secrets = secrets::given(project, step);
+        let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
+        let spec = spec.map_err(|error| SuperviseError::Spec(StepIndex(index), error))?;
+        Ok(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) })
+    };
+    (1..).zip(steps).map(row).collect()
 }
 
 impl StepSpec {

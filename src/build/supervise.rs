@@ -7,18 +7,18 @@ use super::finish::{self, End};
 use super::leftover;
 use super::rerun;
 use super::secrets::Secrets;
-use super::spec::StepSpec;
+use super::spec;
 use crate::attend::Bell;
-use crate::config::project::OnFailure;
+use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::build::StepWords;
-use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, StepState, Stop, Verdict, unit};
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepState, Stop, Verdict, unit};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
 use crate::systemd::{Bus, BusError, JobKind, Notifier, NotifyError, PassedFds, SystemState};
 use jiff::Timestamp;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -178,13 +178,11 @@ fn take(
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
-    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
-    let mut steps = vec![checkout];
-    for step in &project.steps {
-        let secrets = project.secrets_of(&step.name).to_vec();
-        let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
-        let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
-        steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
+    let mut steps = vec![NewStep::checkout()];
+    match project.pipeline {
+        StepsFrom::Project => steps.extend(spec::rows(project, &project.steps)?),
+        // The checkout tells.
+        StepsFrom::Repository => {}
     }
     let now = Timestamp::now();
     let over = match build.state {
@@ -227,14 +225,6 @@ fn take(
     }
 }
 
-/// The name of step 0.
-fn checkout_name() -> StepName {
-    match "checkout".parse() {
-        Ok(name) => name,
-        Err(_) => unreachable!("a word of letters is a step's name"),
-    }
-}
-
 impl Supervisor<'_> {
     pub(super) fn subject(&self) -> Subject<'_> {
         Subject::build(&self.id)
@@ -255,7 +245,8 @@ impl Supervisor<'_> {
             return self.broken(&why);
         }
         let mut progress = Progress::START;
-        for step in self.store.read().steps(&self.id)? {
+        let mut rows = VecDeque::from(self.store.read().steps(&self.id)?);
+        while let Some(step) = rows.pop_front() {
             // SIGTERM between two steps.
             if self.bell.is_terminated() && self.terminated()? == Terminated::Leave {
                 return Ok(Leave::Quietly);
@@ -277,6 +268,15 @@ impl Supervisor<'_> {
             match self.step(&step, progress)? {
                 Some(after) => progress = after,
                 None => return Ok(Leave::Quietly),
+            }
+            if step.index == StepIndex::CHECKOUT && rows.is_empty() {
+                // It may have told which steps there are.
+                rows.extend(self.store.read().steps(&self.id)?.into_iter().skip(1));
+                if !rows.is_empty()
+                    && let Some(why) = self.prepare_secrets()?
+                {
+                    return self.broken(&why);
+                }
             }
         }
         // A stop that came when only `always` steps were left.

@@ -23,6 +23,9 @@ pub enum Action {
     Check {
         /// ci.toml or projects' files, wherever they lie
         files: Vec<PathBuf>,
+        /// Check the .ci.toml of a work tree [default: of this folder]
+        #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".", conflicts_with = "files")]
+        repository: Option<PathBuf>,
         /// Write one JSON object
         #[arg(long)]
         json: bool,

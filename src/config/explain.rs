@@ -121,7 +121,8 @@ impl Walk<'_> {
     }
 }
 
-fn plain(node: &Node) -> Option<toml::Value> {
+/// A value without its place.
+pub(super) fn plain(node: &Node) -> Option<toml::Value> {
     Some(match &node.value {
         Value::Text(text) => toml::Value::String(text.clone()),
         Value::Integer(integer) => toml::Value::Integer(*integer),
@@ -140,7 +141,7 @@ fn from(node: &Node) -> From {
         Origin::Written { layer, value } => {
             let excerpt = value.excerpt();
             let layer = match layer {
-                Layer::Site | Layer::Project => None,
+                Layer::Site | Layer::Project | Layer::Pipeline(_) => None,
                 Layer::Defaults => Some("[defaults]".to_owned()),
                 Layer::Template(name) => Some(format!("[template.{name}]")),
             };

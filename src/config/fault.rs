@@ -22,6 +22,14 @@ pub(super) enum Fault {
     UnknownKey { key: String, section: Section, hint: Hint },
     #[error("{what} is not available in this version of unitci{}", instead.map(|i| format!("; {i}")).unwrap_or_default())]
     Planned { what: String, instead: Option<&'static str> },
+    #[error(
+        "{what} is not for {file}: the administrator says this in /etc/ci/projects.d/{project}.toml",
+        file = super::pipeline::FILE
+    )]
+    Administrator { what: String, project: String },
+    #[error("the commit has no {file}; write the steps into one (ci-project(5) tells how), and `ci-config check --repository` \
+        says whether it is right", file = super::pipeline::FILE)]
+    NoPipeline,
     #[error("no template is called {name:?}{hint}")]
     UnknownTemplate { name: String, hint: Hint },
     #[error("`{key}` is missing {section} ({doc})")]

@@ -97,6 +97,12 @@ static MAIL: &[Key] = &[
 pub static PROJECT: &[Key] = &[
     key("template", TEXT, Absent("none"), "the [template.NAME] of ci.toml that this builds on"),
     key("description", TEXT, Absent("none"), "one line for page and list"),
+    key(
+        "pipeline",
+        Value("project or repository"),
+        Text("project"),
+        "where the steps stand: in this file, or in .ci.toml of the commit",
+    ),
     key("priority", COUNT, Count(0), "higher starts first, -100 to 100; each minute of waiting counts as one"),
     key("max-builds", COUNT, Count(1), "how many builds of it run at once, each in its own workspace"),
     key("cancel-superseded", FLAG, Flag(false), "a build is stopped when a newer commit of its ref waits"),
@@ -108,6 +114,8 @@ pub static PROJECT: &[Key] = &[
     key("notify", Table(NOTIFY), Empty, "whom to tell"),
 ];
 
+/// The keys of `.ci.toml` in a repository; of those of a step, [`super::pipeline::STEP`] says which.
+pub static PIPELINE: &[Key] = &[key("step", Tables(STEP), Required, "what a build runs, in order")];
 static LOCK: &[Key] = &[
     key("name", TEXT, Required, "of a [[lock]] in ci.toml"),
     key("mode", Value("counting or exclusive"), Text("counting"), "with as many others as it counts, or with none"),
@@ -129,6 +137,17 @@ static SOURCE: &[Key] = &[
     key("stable-max", DURATION, Absent("6 times stable"), "but never longer than this after the first change"),
     key("timeout", DURATION, Text("60s"), "how long a remote may take to answer"),
     key("build-on-first-poll", FLAG, Flag(false), "build what is there when the project is first seen"),
+    key(
+        "mode",
+        Value("clean, incremental or fresh"),
+        Text("clean"),
+        "what a workspace keeps: nothing, what is not tracked, or nothing with HOME and cache emptied too",
+    ),
+    key("git-dir", FLAG, Flag(false), "give the steps a .git of their own, thrown away with the workspace"),
+    key("depth", COUNT, Absent("all"), "how many commits of each branch are fetched"),
+    key("submodules", FLAG, Flag(false), "fetch and check out the submodules, too"),
+    key("lfs", FLAG, Flag(false), "put the files of git-lfs in the place of their pointers"),
+    key("sparse", TEXTS, Empty, "patterns as in gitignore(5) of what is checked out; none is everything"),
 ];
 
 static BUILD: &[Key] = &[

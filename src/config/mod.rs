@@ -21,6 +21,7 @@ mod name;
 pub mod order;
 mod path;
 pub mod pattern;
+pub mod pipeline;
 mod planned;
 mod problem;
 pub mod project;
@@ -35,7 +36,9 @@ pub mod wanted;
 
 pub use explain::{Entry, From, explain};
 pub use load::{Config, LoadError, load_project, load_site};
+pub use pipeline::Pipeline;
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
 pub use site::Site;
+pub use url::repository_address;
 pub use wanted::WantedFiles;

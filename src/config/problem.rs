@@ -125,6 +125,8 @@ pub enum Consequence {
     Template(String),
     /// All: `ci.toml` beyond its templates holds for every project.
     Everything,
+    /// Every commit that has this `.ci.toml`, or none.
+    Commit,
     /// Nothing that is known: the file is no project's.
     NoProject,
 }
@@ -137,6 +139,7 @@ impl fmt::Display for Consequence {
                 write!(f, "projects with template {name:?} are stopped until this is mended")
             }
             Consequence::Everything => f.write_str("all projects are stopped until this is mended"),
+            Consequence::Commit => f.write_str("such a commit fails until this is mended and pushed"),
             Consequence::NoProject => f.write_str("this file is ignored until it is mended"),
         }
     }

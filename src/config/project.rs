@@ -9,6 +9,7 @@ use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Trust, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,11 +20,13 @@ pub struct Project {
     pub name: ProjectName,
     /// `description`: one line for page and list.
     pub description: Option<String>,
+    /// `pipeline`
+    pub pipeline: StepsFrom,
     /// `[source]`
     pub source: Source,
     /// `[build]`
     pub build: Build,
-    /// `[[step]]`, in order; a project without steps only checks out (and deploys).
+    /// `[[step]]`, in order; a project without steps only checks out (and deploys). Empty where the commit says them.
     pub steps: Vec<Step>,
     /// `[deploy]`
     pub deploy: Option<Deploy>,
@@ -44,6 +47,15 @@ impl Project {
     pub fn secrets(&self) -> BTreeSet<&SecretName> {
         self.build.secrets.iter().chain(self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten()).collect()
     }
+}
+
+/// Who says what a build runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepsFrom {
+    /// The project's file.
+    Project,
+    /// `.ci.toml` in the commit: see [`super::pipeline`].
+    Repository,
 }
 
 /// Where the code comes from, and when to look.
@@ -69,6 +81,46 @@ pub struct Source {
     pub timeout: Duration,
     /// `build-on-first-poll`: build what is there when the project is first seen.
     pub build_on_first_poll: bool,
+    /// `mode`
+    pub mode: Mode,
+    /// `git-dir`: give the steps a `.git` of their own, thrown away with the workspace.
+    pub git_dir: bool,
+    /// `depth`: how many commits of each branch are fetched; none is all.
+    pub depth: Option<NonZeroU32>,
+    /// `sparse`
+    pub shape: Shape,
+}
+
+/// What of earlier builds a workspace may still hold (Buildbot's `mode` and `method` of its Git step).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing; HOME and the cache stay.
+    Clean,
+    /// What the repository does not track.
+    Incremental,
+    /// Nothing, and nothing in HOME and the cache either.
+    Fresh,
+}
+
+/// What of a commit a folder is filled with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// `submodules`
+    #[serde(default)]
+    pub submodules: bool,
+    /// `lfs`
+    #[serde(default)]
+    pub lfs: bool,
+    /// `sparse`: patterns of gitignore(5) of what is there; empty is everything.
+    #[serde(default)]
+    pub sparse: Vec<String>,
+}
+
+impl Shape {
+    /// Whether more has to be fetched than the commit itself.
+    pub fn has_more(&self) -> bool {
+        self.submodules || self.lfs
+    }
 }
 
 /// Whether refs from outside are built.

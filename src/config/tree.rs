@@ -2,9 +2,10 @@
 
 use super::fault::{Fault, Hint, Section, nearest};
 use super::file::{ConfigFile, Spot};
-use super::keys::{Key, Kind, home_of};
-use super::planned;
+use super::keys::{Key, Kind, PROJECT, home_of};
 use super::problem::Problem;
+use super::{pipeline, planned};
+use crate::model::ProjectName;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,13 +23,15 @@ pub(super) enum Layer {
     Template(String),
     /// The project's own file.
     Project,
+    /// `.ci.toml` in the repository of a project, if that is known.
+    Pipeline(Option<ProjectName>),
 }
 
 impl Layer {
     /// The header of a table of this layer, as it is written.
     pub(super) fn section(&self, table: &str, keys: TableKind) -> Section {
         let prefix = match self {
-            Layer::Site | Layer::Project => String::new(),
+            Layer::Site | Layer::Project | Layer::Pipeline(_) => String::new(),
             Layer::Defaults => "defaults".to_owned(),
             Layer::Template(name) => format!("template.{name}"),
         };
@@ -124,6 +127,10 @@ impl Reading<'_> {
         for (name, value) in toml {
             match keys.iter().find(|key| key.name == name.get_ref()) {
                 Some(Key { name: _, kind: Kind::Layer, unset: _, doc: _ }) => {}
+                Some(key) if self.is_closed(path, key) => {
+                    let fault = self.administrators(&format!("`{}` of a step", key.name));
+                    self.refuse(name.span(), fault);
+                }
                 Some(key) => {
                     if let Some(node) = self.node(key, value, path) {
                         table.insert(key.name.to_owned(), node);
@@ -135,6 +142,21 @@ impl Reading<'_> {
         table
     }
 
+    /// Whether a key of a step is the administrator's alone.
+    fn is_closed(&self, path: &str, key: &Key) -> bool {
+        matches!(self.layer, Layer::Pipeline(_)) && path == "step" && !pipeline::STEP.contains(&key.name)
+    }
+
+    fn administrators(&self, what: &str) -> Fault {
+        let project = match &self.layer {
+            Layer::Pipeline(Some(project)) => project.to_string(),
+            Layer::Pipeline(None) | Layer::Site | Layer::Defaults | Layer::Template(_) | Layer::Project => {
+                "NAME".into()
+            }
+        };
+        Fault::Administrator { what: what.to_owned(), project }
+    }
+
     fn unknown(&mut self, name: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key], path: &str, kind: TableKind) {
         let key = name.get_ref().as_ref();
         let table = if self.layer == Layer::Site && path.is_empty() { "site" } else { path };
@@ -144,7 +166,10 @@ impl Reading<'_> {
         };
         let names = || keys.iter().map(|key| key.name);
         let home = home_of(key).filter(|_| self.layer != Layer::Site);
-        let fault = if let Some(instead) = planned::key(table, key) {
+        let beyond = matches!(self.layer, Layer::Pipeline(_)) && path.is_empty();
+        let fault = if beyond && (home.is_some() || PROJECT.iter().any(|known| known.name == key)) {
+            self.administrators(&format!("`{key}`"))
+        } else if let Some(instead) = planned::key(table, key) {
             Fault::Planned { what: format!("`{key}`"), instead }
         } else if let Some(home) = home {
             unknown(Hint::Belongs(home.to_owned()))

@@ -110,6 +110,11 @@ pub(super) fn repository(text: &str) -> Result<Url, UrlFault> {
     }
 }
 
+/// A repository's address that somebody else wrote, by the same rules; the error is for people.
+pub fn repository_address(text: &str) -> Result<Url, String> {
+    repository(text).map_err(|fault| fault.to_string())
+}
+
 fn local(path: &Path) -> Result<Url, UrlFault> {
     let normal = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     let has_dot = path.to_string_lossy().split('/').any(|part| part == ".");

@@ -1,7 +1,7 @@
 //! `ci-config check`
 
 use super::{Format, credentials, write_json};
-use crate::config::{Config, ConfigErrors, Problem, Styling, render};
+use crate::config::{Config, ConfigErrors, Pipeline, Problem, Styling, pipeline, render};
 use crate::model::Place;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -20,6 +20,8 @@ pub enum Checked {
 struct Findings {
     projects: usize,
     broken_projects: usize,
+    /// Each with the number of its steps, unless it is broken.
+    pipelines: Vec<(PathBuf, Option<usize>)>,
     errors: Vec<ConfigErrors>,
     /// Credentials and secrets that are named and not there.
     missing: Vec<String>,
@@ -42,13 +44,18 @@ fn all(place: &Place) -> Findings {
     let broken: Vec<ConfigErrors> = config.projects.into_values().filter_map(Result::err).collect();
     let broken_projects = broken.len();
     let errors = config.site.err().into_iter().chain(config.templates).chain(broken).chain(config.others).collect();
-    Findings { projects, broken_projects, errors, missing }
+    Findings { projects, broken_projects, pipelines: Vec::new(), errors, missing }
 }
 
 fn some(place: &Place, files: &[PathBuf]) -> Findings {
-    let mut findings = Findings { projects: 0, broken_projects: 0, errors: Vec::new(), missing: Vec::new() };
+    let mut findings =
+        Findings { projects: 0, broken_projects: 0, pipelines: Vec::new(), errors: Vec::new(), missing: Vec::new() };
     for file in files {
-        if file.file_name() == place.site_file().file_name() {
+        if file.file_name() == Some(pipeline::FILE.as_ref()) {
+            let read = Pipeline::read(file).and_then(|pipeline| pipeline.steps());
+            findings.pipelines.push((file.clone(), read.as_ref().ok().map(Vec::len)));
+            findings.errors.extend(read.err());
+        } else if file.file_name() == place.site_file().file_name() {
             findings.errors.extend(Config::check_site_file(file));
         } else {
             findings.projects += 1;
@@ -73,7 +80,14 @@ fn write_text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     for what in &findings.missing {
         writeln!(out, "{what}\n")?;
     }
-    let Findings { projects, broken_projects, errors: _, missing: _ } = findings;
+    let Findings { projects, broken_projects, pipelines, errors: _, missing: _ } = findings;
+    for (file, steps) in pipelines.iter().filter_map(|(file, steps)| Some((file, (*steps)?))) {
+        let noun = if steps == 1 { "step" } else { "steps" };
+        writeln!(out, "{}: {steps} {noun}, no errors", file.display())?;
+    }
+    if *projects == 0 && !pipelines.is_empty() {
+        return Ok(());
+    }
     let noun = if *projects == 1 { "project" } else { "projects" };
     let broken = if *broken_projects == 0 { "none".to_owned() } else { broken_projects.to_string() };
     writeln!(out, "{projects} {noun}, {broken} with errors")

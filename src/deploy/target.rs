@@ -35,6 +35,7 @@ impl Run<'_> {
             name: release.clone(),
             commit: self.deploy.commit.clone(),
             mirror: self.place.mirror(&self.project.name),
+            shape: self.project.source.shape.clone(),
             shared: self.target.shared.clone(),
             timeout: FILES,
         };

@@ -9,7 +9,7 @@ use crate::order::{Order, Orders, Work};
 use crate::output::Masker;
 use crate::systemd::{ActiveState, Bus, BusError};
 use crate::worker::call::{Call, remote};
-use crate::worker::protocol::{AskedRef, FetchTask, RefsTask, ReleaseCheckTask, SecretsAnswer, SecretsTask};
+use crate::worker::protocol::{AskedRef, FetchTask, RefsTask, ReleaseCheckTask, Resolve, SecretsAnswer, SecretsTask};
 use nix::unistd::{Uid, User, geteuid, initgroups, setgid, setuid};
 use std::ffi::CString;
 use std::io::Write;
@@ -160,7 +160,9 @@ fn mirror(place: &Place, project: &Project) -> Tried {
         mirror: place.mirror(&project.name),
         refs: Vec::<AskedRef>::new(),
         outside: None,
-        resolve: None,
+        resolve: project.source.shape.has_more().then_some(Resolve::Head),
+        depth: project.source.depth,
+        shape: project.source.shape.clone(),
         timeout: FETCH,
     };
     let fetched = call(place, project, Work::Fetch).make(task, std::io::stderr().as_fd());

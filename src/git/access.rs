@@ -27,6 +27,14 @@ pub(super) fn origin(url: &str) -> Option<String> {
     (!host.is_empty() && host.chars().all(plain)).then(|| format!("{scheme}://{host}"))
 }
 
+/// `user@host:port` of an address for ssh, in either of its forms.
+pub(super) fn server(address: &str) -> &str {
+    match address.split_once("://") {
+        Some((_, rest)) => rest.split('/').next().unwrap_or(rest),
+        None => address.split(':').next().unwrap_or(address),
+    }
+}
+
 impl Access {
     /// Reads the credential and checks that it fits the transport.
     pub fn new(url: Url, credential: Option<&Path>, known_hosts: Option<PathBuf>) -> Result<Access, GitError> {
@@ -48,6 +56,17 @@ impl Access {
             return Err(GitError::said(FailureKind::Refused, says));
         }
         Ok(access)
+    }
+
+    /// Access to another remote that this one's commits name: with the credential only if it is the same server.
+    pub fn beside(&self, url: Url) -> Access {
+        let own = match (&self.url, &url) {
+            (Url::Http(one), Url::Http(other)) => origin(one).is_some() && origin(one) == origin(other),
+            (Url::Ssh(one), Url::Ssh(other)) => server(one) == server(other),
+            (Url::Http(_) | Url::Ssh(_) | Url::Local(_), _) => false,
+        };
+        let credential = if own { self.credential.clone() } else { None };
+        Access { url, credential, known_hosts: self.known_hosts.clone() }
     }
 
     /// The remote.

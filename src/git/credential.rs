@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const CREDENTIAL_MAX: u64 = 64 << 10;
 
 /// What a remote is shown. Only its file's path is ever given to another program.
+#[derive(Clone)]
 pub enum Credential {
     /// A private key, for ssh.
     Key(PathBuf),
@@ -16,6 +17,7 @@ pub enum Credential {
 }
 
 /// A user's name with a token or password.
+#[derive(Clone)]
 pub struct Token {
     /// Where it stands, as one line.
     pub file: PathBuf,

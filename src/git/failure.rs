@@ -64,6 +64,11 @@ impl GitError {
         let last = own.iter().rev().find(|line| !line.trim().is_empty());
         let line = told.or(last).map_or_else(|| format!("git ended with {}", done.status), |line| (*line).to_owned());
         let line = line.trim_start_matches("fatal: ").trim_start_matches("error: ").to_owned();
+        // "unknown repository extension found:", and its name on the next line.
+        if line.starts_with("unknown repository extension") && done.stderr.contains("refstorage") {
+            let says = "the repository is in the reftable format, and git on this machine is older than 2.45";
+            return GitError::said(FailureKind::NotARepository, says);
+        }
         let detail = own.iter().map(|line| line.trim()).find(|line| DETAILS.iter().any(|text| line.contains(text)));
         GitError::said(kind, detail.map_or_else(|| line.clone(), |detail| format!("{line} ({detail})")))
     }

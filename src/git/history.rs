@@ -74,14 +74,14 @@ pub fn between(git: &Git<'_>, old: Option<&CommitId>, new: &CommitId) -> Result<
         (_, 0) => Relation::Rewound,
         (_, _) => Relation::Diverged,
     };
-    let commits = log(git, &format!("{old}..{new}"), COMMITS_MAX)?;
+    let commits = log(git, &[&format!("{old}..{new}")], COMMITS_MAX)?;
     Ok(History { relation, commits, total })
 }
 
 /// One commit.
 pub fn commit(git: &Git<'_>, id: &CommitId) -> Result<Commit, GitError> {
     let missing = || GitError::said(FailureKind::NoSuchCommit, format!("there is no commit {id}"));
-    log(git, id.as_str(), 1)?.pop().ok_or_else(missing)
+    log(git, &["--no-walk", id.as_str()], 1)?.pop().ok_or_else(missing)
 }
 
 /// The commit that a name stands for, if there is one here. `name` must be harmless: checked by the caller.
@@ -91,11 +91,13 @@ pub(super) fn exists(git: &Git<'_>, name: &str) -> Result<Option<CommitId>, GitE
     Ok(found.and_then(|text| text.trim().parse().ok()))
 }
 
-fn log(git: &Git<'_>, range: &str, count: usize) -> Result<Vec<Commit>, GitError> {
+fn log(git: &Git<'_>, range: &[&str], count: usize) -> Result<Vec<Commit>, GitError> {
     // Truncated by git already: a subject may have any length.
     let format = "--format=%H%x00%<(300,trunc)%an%x00%<(300,trunc)%ae%x00%ct%x00%<(300,trunc)%s%x00";
     let count = format!("--max-count={count}");
-    let text = git.print(["log", "--no-mailmap", "--encoding=UTF-8", &count, format, range, "--"])?;
+    let mut command = git.command(["log", "--no-mailmap", "--encoding=UTF-8", &count, format]);
+    command.args(range).arg("--");
+    let text = git.print_from(command)?;
     let fields: Vec<&str> = text.split('\0').collect();
     let read = |c: &[&str]| -> Option<Commit> {
         let [id, author, email, time, subject] = c else { return None };

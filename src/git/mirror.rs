@@ -11,6 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// What a person asked for.
@@ -41,6 +42,7 @@ pub struct Resolved {
 pub struct Mirror<'a> {
     git: Git<'a>,
     access: &'a Access,
+    depth: Option<NonZeroU32>,
     _lock: Flock<File>,
 }
 
@@ -50,8 +52,14 @@ const COMPLETE: &str = "unitci-mirror";
 impl<'a> Mirror<'a> {
     /// Opens the mirror in an existing folder, and makes it on first use.
     ///
-    /// A kill in mid-fetch leaves git's lock files behind; under our lock they are nobody's, and go.
-    pub fn open(git: &Git<'a>, access: &'a Access, path: &Path) -> Result<Mirror<'a>, GitError> {
+    /// A kill in mid-fetch leaves git's lock files behind; under our lock they are nobody's, and go. With a `depth` only
+    /// that many commits of each branch and tag are fetched.
+    pub fn open(
+        git: &Git<'a>,
+        access: &'a Access,
+        path: &Path,
+        depth: Option<NonZeroU32>,
+    ) -> Result<Mirror<'a>, GitError> {
         let at = |doing, path: PathBuf| move |source| GitError::Io { doing, path, source };
         let lock = path.join("unitci.lock");
         let file = File::create(&lock).map_err(at("make", lock.clone()))?;
@@ -60,7 +68,7 @@ impl<'a> Mirror<'a> {
             remove_locks(&folder, Depth::Here).map_err(at("clean", folder))?;
         }
         remove_locks(&path.join("refs"), Depth::Below).map_err(at("clean", path.join("refs")))?;
-        let mirror = Mirror { git: git.owning(path), access, _lock: lock };
+        let mirror = Mirror { git: git.owning(path), access, depth, _lock: lock };
         let complete = path.join(COMPLETE);
         if !complete.try_exists().map_err(at("look at", complete.clone()))? {
             let format = object_format(&refs::list(git, access, &[])?)?.as_str();
@@ -89,6 +97,12 @@ impl<'a> Mirror<'a> {
 
     fn fetch_refspecs(&self, refspecs: &[&str]) -> Result<(), GitError> {
         let mut command = self.git.command(["fetch", "--prune", "--force", "--no-tags", "--no-auto-maintenance"]);
+        match self.depth {
+            Some(depth) => drop(command.arg(format!("--depth={depth}"))),
+            // It had a depth once: now the rest is wanted.
+            None if self.git.git_dir().join("shallow").exists() => drop(command.arg("--unshallow")),
+            None => {}
+        }
         command.args(["--no-recurse-submodules", "--no-write-fetch-head", "--quiet", "--"]);
         command.arg(self.access.address()).args(refspecs);
         self.git.print_from(command).map(drop)
@@ -99,6 +113,10 @@ impl<'a> Mirror<'a> {
     pub fn is_current(&self, branch: Option<&RefName>) -> Result<bool, GitError> {
         let listed = refs::list(&self.git, self.access, &[])?;
         let Some(name) = branch.or(listed.head.as_ref()) else { return Ok(false) };
+        // A depth that the project has no more.
+        if self.depth.is_none() && self.git.git_dir().join("shallow").exists() {
+            return Ok(false);
+        }
         let there = listed.refs.iter().find(|(known, _)| known == name).map(|(_, commit)| commit);
         Ok(there.is_some() && self.tip(name)?.as_ref() == there)
     }

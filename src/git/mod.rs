@@ -9,17 +9,23 @@
 //!        └▶ program     the git program in that surrounding
 //!             ├▶ refs        what a remote has (here libgit2 goes first)
 //!             ├▶ mirror      fetch; resolve what a person asked for
+//!             ├▶ modules     a commit's submodules, beside the mirror
+//!             ├▶ lfs         what git-lfs keeps for a commit
 //!             ├▶ history     which commits lie between two
 //!             ├▶ changed     which paths differ between two
-//!             └▶ tree        exactly one commit into an empty folder
+//!             ├▶ tree        exactly one commit into an empty folder
+//!             └▶ disposable  a .git for steps, never read again
 //! ```
 
 pub mod access;
 pub mod changed;
 pub mod credential;
+pub mod disposable;
 pub mod failure;
 pub mod history;
+pub mod lfs;
 pub mod mirror;
+pub mod modules;
 pub mod program;
 pub mod refs;
 pub mod scratch;

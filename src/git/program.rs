@@ -12,6 +12,9 @@ use std::time::Instant;
 /// Most bytes that one git may print for us to read.
 const OUTPUT_MAX: usize = 16 << 20;
 
+/// The same for a list of all files of a commit: a million names of 80 bytes.
+const LISTING_MAX: usize = 128 << 20;
+
 /// What of our own environment a proxy or a private certificate authority needs; a drop-in of `ci-work-` units
 /// sets it.
 const PASSED_ON: [&str; 8] = [
@@ -103,6 +106,17 @@ impl<'a> Git<'a> {
             return Err(GitError::of_program(&done));
         }
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    }
+
+    /// Runs it and takes the list that it printed, which is as long as a tree has files.
+    pub(super) fn listing(&self, command: Command) -> Result<Vec<u8>, GitError> {
+        self.answer(command, Vec::new())
+    }
+
+    /// The same for one that is told on its standard input what to list.
+    pub(super) fn answer(&self, command: Command, told: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        let done = child::run(command, told, LISTING_MAX, self.deadline)?;
+        if done.status.success() { Ok(done.stdout) } else { Err(GitError::of_program(&done)) }
     }
 
     /// Runs it and takes what it printed; to fail is to answer no.

@@ -2,8 +2,10 @@
 
 use super::access::Access;
 use super::failure::GitError;
+use super::modules;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// How object names are made in a repository.
@@ -87,6 +89,15 @@ impl Scratch {
         self.folder.join("config")
     }
 
+    /// A HOME in which the same configuration is found by a program that runs git without our environment.
+    pub fn home(&self) -> Result<&Path, GitError> {
+        let path = self.folder.join(".gitconfig");
+        match symlink("config", &path) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(GitError::Io { doing: "link", path, source: e }),
+            Ok(()) | Err(_) => Ok(&self.folder),
+        }
+    }
+
     /// The git dir: no refs, no hooks, no attributes, only our own configuration.
     pub fn git_dir(&self) -> PathBuf {
         self.folder.join("git")
@@ -97,7 +108,7 @@ impl Scratch {
         self.folder.join("index")
     }
 
-    /// Lets the git dir read a mirror's objects, and nothing else of it: who can write a mirror's configuration (a
+    /// Lets the git dir read a mirror's objects and those of its submodules, and nothing else of it: who can write a mirror's configuration (a
     /// broken fetch worker, say) thereby runs nothing as the user who reads it.
     pub fn borrow(&self, mirror: Option<&Path>, format: ObjectFormat) -> Result<(), GitError> {
         for folder in ["git/objects/info", "git/refs"] {
@@ -112,8 +123,44 @@ impl Scratch {
             format.as_str()
         );
         self.write("git/config", &configuration)?;
-        let borrowed = mirror.map(|mirror| format!("{}\n", mirror.join("objects").display())).unwrap_or_default();
-        self.write("git/objects/info/alternates", &borrowed)
+        let stores = mirror.into_iter().flat_map(|mirror| [mirror.to_owned(), mirror.join(modules::STORE)]);
+        let borrowed = stores.map(|store| store.join("objects")).filter(|objects| objects.is_dir());
+        let borrowed: String = borrowed.map(|objects| format!("{}\n", objects.display())).collect();
+        self.write("git/objects/info/alternates", &borrowed)?;
+        match mirror {
+            Some(mirror) => self.borrow_ends(mirror),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the history of a mirror that was fetched with a depth ends; without it git misses what was left out.
+    fn borrow_ends(&self, mirror: &Path) -> Result<(), GitError> {
+        let path = mirror.join("shallow");
+        match fs::read_to_string(&path) {
+            Ok(text) => self.write("git/shallow", &text),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(GitError::Io { doing: "read", path, source }),
+        }
+    }
+
+    /// Lets the git dir show a mirror's refs, too, and serve any commit that it has.
+    pub fn borrow_refs(&self, mirror: &Path) -> Result<(), GitError> {
+        let at = |doing, path: PathBuf| move |source| GitError::Io { doing, path, source };
+        let refs = self.git_dir().join("refs");
+        fs::remove_dir_all(&refs).map_err(at("remove", refs.clone()))?;
+        symlink(mirror.join("refs"), &refs).map_err(at("link", refs))?;
+        let packed = self.git_dir().join("packed-refs");
+        symlink(mirror.join("packed-refs"), &packed).map_err(at("link", packed))?;
+        let config = self.git_dir().join("config");
+        let mut file = fs::OpenOptions::new().append(true).open(&config).map_err(at("open", config.clone()))?;
+        file.write_all(b"[uploadpack]\n\tallowAnySHA1InWant = true\n").map_err(at("write", config))
+    }
+
+    /// Lets `read-tree` leave out what these patterns do not name.
+    pub fn leave_out(&self, patterns: &[String]) -> Result<(), GitError> {
+        let path = self.git_dir().join("info");
+        fs::create_dir_all(&path).map_err(|source| GitError::Io { doing: "make", path, source })?;
+        self.write("git/info/sparse-checkout", &format!("{}\n", patterns.join("\n")))
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), GitError> {

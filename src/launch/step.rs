@@ -9,16 +9,24 @@ use super::shell::{self, SCRIPT};
 use super::work::PROGRAM;
 use crate::config::Project;
 use crate::config::limits::{Limit, Limits, Table};
-use crate::config::project::Network;
+use crate::config::project::{Network, StepsFrom};
 use crate::model::{Place, Trust, unit};
 use crate::order::{Shutdown, StepOrder};
 use crate::systemd::{Accounting, KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// What every step and deploy command finds; documented in ci-build(1).
 pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// What a step has; one that its commit says has no more than the administrator gives the build.
+fn time(project: &Project, order: &StepOrder) -> Duration {
+    match project.pipeline {
+        StepsFrom::Project => order.timeout,
+        StepsFrom::Repository => order.timeout.min(project.build.timeout),
+    }
+}
 /// What kind of terminal `pty` is: what log and page can show of it are colours.
 const TERM: &str = "xterm-256color";
 
@@ -77,7 +85,7 @@ pub(super) fn describe(
         Property::exec_start(path, &arguments),
         // How it ended must be there for a supervisor that was not when it ended.
         Property::remain_after_exit(true),
-        Property::runtime_max(order.timeout),
+        Property::runtime_max(time(project, order)),
         Property::timeout_stop(project.build.stop_grace),
         Property::kill_mode(KillMode::ControlGroup),
         Property::send_sigkill(true),

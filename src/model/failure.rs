@@ -29,6 +29,8 @@ pub enum FailureKind {
     TooLarge,
     /// What was asked, or what came, is against the rules.
     Refused,
+    /// The commit itself is wrong: its author's turn.
+    Commit,
     /// A defect, or a case not known yet.
     Internal,
 }
@@ -47,6 +49,7 @@ impl FailureKind {
             | FailureKind::Disk
             | FailureKind::TooLarge
             | FailureKind::Refused
+            | FailureKind::Commit
             | FailureKind::Internal => false,
         }
     }
@@ -70,6 +73,7 @@ impl FailureKind {
             | FailureKind::Disk
             | FailureKind::TooLarge
             | FailureKind::Refused
+            | FailureKind::Commit
             | FailureKind::Internal => "",
         }
     }
@@ -89,6 +93,7 @@ impl fmt::Display for FailureKind {
             FailureKind::Disk => "cannot write",
             FailureKind::TooLarge => "too large",
             FailureKind::Refused => "refused",
+            FailureKind::Commit => "the commit is wrong",
             FailureKind::Internal => "internal error",
         })
     }

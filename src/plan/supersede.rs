@@ -38,6 +38,7 @@ fn is_newer(queue: &Queue<'_>, request: &Request, build: &Build) -> bool {
         && same_ref
         && other_commit
         && its_time_has_come
+        && request.approval.is_there()
         && is_anybodys(&ask.origin)
         && request.created >= build.queued
 }
@@ -46,7 +47,9 @@ fn is_newer(queue: &Queue<'_>, request: &Request, build: &Build) -> bool {
 mod tests {
     use super::*;
     use crate::config::order::{Bounds, MemoryBounds, Rules};
-    use crate::model::{BuildNumber, BuildState, CommitId, Holds, NewRequest, RequestId, RequestState, Trust};
+    use crate::model::{
+        Approval, BuildNumber, BuildState, CommitId, Holds, NewRequest, RequestId, RequestState, Trust,
+    };
     use jiff::Timestamp;
     use std::collections::BTreeMap;
 
@@ -92,10 +95,10 @@ mod tests {
                 not_before: None,
                 token: None,
             },
+            approval: Approval::NotNeeded,
             created: at(8),
             first: at(8),
             state: RequestState::Waiting,
-            approval: crate::model::Approval::NotNeeded,
         }
     }
 
@@ -108,6 +111,7 @@ mod tests {
         let stopped = Some(Stop { by: "ada".into(), reason: None });
         let later =
             |request: Request| Request { ask: NewRequest { not_before: Some(at(99)), ..request.ask }, ..request };
+        let unapproved = |request: Request| Request { approval: Approval::Needed, ..request };
         let outside =
             |request: Request| Request { ask: NewRequest { trust: Trust::Outside, ..request.ask }, ..request };
         let bounds =
@@ -124,6 +128,7 @@ mod tests {
                 false,
             ),
             ("not yet its time", true, build(Origin::Poll, None), later(request(main, new(), Origin::Poll)), false),
+            ("not approved", true, build(Origin::Poll, None), unapproved(request(main, new(), Origin::Poll)), false),
             ("from outside", true, build(Origin::Poll, None), outside(request(main, new(), Origin::Poll)), false),
             ("a forced tip", true, build(Origin::Poll, None), request(main, Target::Tip, force()), false),
             ("a build done again", true, build(Origin::Poll, None), request(main, new(), retry()), false),

@@ -2,6 +2,7 @@
 //! warning and nothing else.
 
 use super::outside;
+use crate::config::project::Shape;
 use crate::config::{Config, Project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::unit::Trust;
@@ -174,6 +175,8 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
             refs: asked.collect(),
             outside: None,
             resolve: None,
+            depth: project.source.depth,
+            shape: Shape::default(),
             timeout: FETCH,
         };
         Some(call(Work::Fetch).make::<FetchTask>(task, messages.as_fd())?)

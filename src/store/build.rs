@@ -22,6 +22,16 @@ pub struct NewStep {
     pub spec: Option<String>,
 }
 
+impl NewStep {
+    /// Step 0.
+    pub fn checkout() -> NewStep {
+        match "checkout".parse() {
+            Ok(name) => NewStep { name, words: StepWords::default(), spec: None },
+            Err(_) => unreachable!("a word of letters is a step's name"),
+        }
+    }
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepEnd {
@@ -233,7 +243,18 @@ impl Tx<'_> {
             self.0.execute(sql, params![id.project.as_str(), id.number.0])?;
             return Ok(());
         }
-        for (index, step) in steps.iter().enumerate() {
+        self.insert_steps(id, 0, steps)
+    }
+
+    /// The checkout told which steps follow it. The first to be told is kept: a checkout that is done again adds nothing.
+    pub fn add_steps(&self, id: &BuildId, steps: &[NewStep]) -> Result<()> {
+        let sql = "SELECT count(*) FROM step WHERE project = ?1 AND number = ?2 AND idx > 0";
+        let there: u32 = self.0.query_row(sql, params![id.project.as_str(), id.number.0], |row| row.get(0))?;
+        if there > 0 { Ok(()) } else { self.insert_steps(id, 1, steps) }
+    }
+
+    fn insert_steps(&self, id: &BuildId, first: usize, steps: &[NewStep]) -> Result<()> {
+        for (index, step) in (first..).zip(steps) {
             self.0.execute(
                 "INSERT INTO step (project, number, idx, name, spec, state, description, done)
                  VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7)",

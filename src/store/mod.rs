@@ -14,6 +14,7 @@ mod report;
 mod request;
 mod row;
 mod source;
+mod workspace;
 
 use crate::model::Place;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};

@@ -92,7 +92,8 @@ pub fn measure(mount: &Path, control_group: &str) -> io::Result<Measured> {
     Ok(Measured { cpu, memory_peak: count(PEAK)?, killed_for_memory: count(KILLED)?, denied_tasks: count(DENIED)? })
 }
 
-/// The file that tells, by becoming ready for `POLLPRI`, when a unit hits its `TasksMax=`.
+/// The file that tells when a unit hits its `TasksMax=`: under version 2 it becomes ready for `POLLPRI`, under version 1
+/// it has to be read.
 pub fn tasks_file(mount: &Path, control_group: &str) -> Option<std::path::PathBuf> {
     let group = control_group.trim_start_matches('/');
     DENIED.iter().map(|(below, file, _)| mount.join(below).join(group).join(file)).find(|path| path.exists())

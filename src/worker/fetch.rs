@@ -4,7 +4,7 @@ use super::protocol::{
     AskedRef, COMMITS_TOLD, Failure, FailureKind, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, Refs, RefsTask,
     Remote, TidyTask,
 };
-use crate::git::{Access, Git, GitError, History, Mirror, Resolve, Scratch, history, refs};
+use crate::git::{Access, Git, GitError, History, Mirror, Resolve, Scratch, history, lfs, modules, refs};
 use crate::model::Secret;
 use crate::output::Masker;
 use std::time::Instant;
@@ -48,7 +48,7 @@ pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, 
 fn fetch_from(task: &FetchTask, access: &Access, deadline: Instant) -> Result<FetchAnswer, GitError> {
     let scratch = Scratch::new(Some(access))?;
     let git = Git::borrowing(&scratch, Some(access), deadline);
-    let mirror = Mirror::open(&git, access, &task.mirror)?;
+    let mirror = Mirror::open(&git, access, &task.mirror, task.depth)?;
     if !is_here(&mirror, task)? {
         mirror.fetch()?;
         if let Some(name) = &task.outside {
@@ -59,6 +59,15 @@ fn fetch_from(task: &FetchTask, access: &Access, deadline: Instant) -> Result<Fe
     let news = |asked| news(&mirror, asked, &mut left);
     let refs = task.refs.iter().map(news).collect::<Result<_, GitError>>()?;
     let resolved = task.resolve.as_ref().map(|asked| mirror.resolve(asked)).transpose()?;
+    if let Some(resolved) = &resolved {
+        let commit = &resolved.commit.id;
+        if task.shape.submodules {
+            modules::fetch(&mirror, access, commit)?;
+        }
+        if task.shape.lfs {
+            lfs::fetch(&mirror, access, commit)?;
+        }
+    }
     Ok(FetchAnswer { refs, resolved })
 }
 
@@ -87,5 +96,5 @@ pub(super) fn tidy(task: &TidyTask, deadline: Instant) -> Result<(), Failure> {
     let access = Access::new(task.remote.url.clone(), None, None)?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
-    Ok(Mirror::open(&git, &access, &task.mirror)?.tidy()?)
+    Ok(Mirror::open(&git, &access, &task.mirror, None)?.tidy()?)
 }

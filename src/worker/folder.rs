@@ -4,7 +4,7 @@ use crate::model::FailureKind;
 use crate::worker::protocol::Failure;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{self, File, Permissions};
@@ -197,6 +197,21 @@ impl Folder {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let opened = openat(&self.fd, name, flags, Mode::from_bits_truncate(0o666));
         opened.map(File::from).map_err(self.failed("open", name))
+    }
+
+    /// Opens a file to read.
+    pub(super) fn open_file(&self, name: &OsStr) -> Result<File, FolderError> {
+        self.file(name, OFlag::O_RDONLY)
+    }
+
+    /// What it is that a file could not be read.
+    pub(super) fn unread(&self, name: &OsStr, source: io::Error) -> FolderError {
+        FolderError { doing: "read", path: self.path.join(name), source }
+    }
+
+    /// Gives the folder itself a mode.
+    pub(super) fn set_mode(&self, mode: u32) -> Result<(), FolderError> {
+        fchmod(&self.fd, Mode::from_bits_truncate(mode)).map_err(self.failed("open up", ""))
     }
 
     /// Writes a file that is not there yet.

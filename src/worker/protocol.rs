@@ -10,8 +10,8 @@ mod secret;
 
 pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
 pub use self::git::{
-    AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
-    Remote, TidyTask,
+    AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
+    RefsTask, Remote, TidyTask,
 };
 pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};

@@ -34,7 +34,7 @@ pub(super) fn make(task: &ReleaseMakeTask, deadline: Instant) -> Result<ReleaseM
     let release = releases.make_sub(&hidden)?;
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
-    let filled = tree::fill(&git, &task.mirror, &task.commit, release.path())?;
+    let filled = tree::fill(&git, &task.mirror, &task.commit, &task.shape, release.path())?;
     sweep::remove(&release, OsStr::new(REVISION))?;
     release.write_new(OsStr::new(REVISION), &revision)?;
     for path in &task.shared {

@@ -14,6 +14,7 @@ const PACKAGES: &[&str] = &[
     "libpam-systemd",
     "polkitd",
     "git",
+    "git-lfs",
     "ca-certificates",
     "curl",
     "openssh-client",

@@ -88,9 +88,17 @@ fn a_stranger_has_a_room_of_its_own_and_leaves_nothing_to_the_team() {
         assert_eq!(own, "cib-shop 700\ncix-shop 700\n");
 
         // The project is what its branches are.
-        propose(&team, "refs/pull/7/head", "exit 1\n");
+        let look = "ls -A $HOME $CI_CACHE /tmp /var/cache/ci/shop.outside | tr '\\n' ' '; ls .git; exit 1\n";
+        propose(&team, "refs/pull/8/head", look);
         team.poll("shop").expect_success();
-        team.wait_build("shop", 4).is("failure", "test");
+        let build = team.wait_build("shop", 4);
+        build.is("failure", "test");
+        assert!(
+            !build.text("test").contains("poison"),
+            "one stranger leaves nothing to another: {}",
+            build.text("test")
+        );
+        assert!(build.text("test").contains("'.git': No such file"), "{}", build.text("test"));
         let seen: serde_json::Value =
             serde_json::from_str(&team.anna("ci-status --json").expect_success().stdout).expect("JSON");
         assert_eq!(seen["projects"][0]["last_build"]["number"], 3, "{seen:#}");

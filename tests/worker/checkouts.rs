@@ -5,47 +5,44 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use unitci::config::project::Shape;
 use unitci::model::{CommitId, Slot, Trust};
-use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind};
+use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
 
-fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
+/// A checkout as most projects have it.
+pub(super) fn plain(repo: &Repo, commit: &CommitId) -> CheckoutTask {
     let folder = repo.place.path().join("cache");
     fs::create_dir_all(&folder).unwrap();
-    ask(CheckoutTask {
+    CheckoutTask {
         trust: Trust::Inside,
         mirror: repo.mirror(),
         commit: commit.clone(),
         folder,
         slot: Slot::default(),
+        keep: Keep::Homes,
+        shape: Shape::default(),
+        git_dir: None,
+        pipeline: None,
         since: None,
         timeout: LONG,
-    })
+    }
 }
 
 /// Which paths a checkout of one commit tells to have changed since another.
 fn changed(repo: &Repo, since: &CommitId, commit: &CommitId) -> Option<Vec<String>> {
-    let folder = repo.place.path().join("cache");
-    fs::create_dir_all(&folder).unwrap();
-    let (since, commit) = (Some(since.clone()), commit.clone());
-    ask(CheckoutTask {
-        trust: Trust::Inside,
-        mirror: repo.mirror(),
-        commit,
-        folder,
-        slot: Slot::default(),
-        since,
-        timeout: LONG,
-    })
-    .unwrap()
-    .changed
+    ask(CheckoutTask { since: Some(since.clone()), ..plain(repo, commit) }).unwrap().changed
 }
 
-fn workspace(repo: &Repo) -> PathBuf {
+fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
+    ask(plain(repo, commit))
+}
+
+pub(super) fn workspace(repo: &Repo) -> PathBuf {
     repo.place.path().join("cache/workspace")
 }
 
 /// What the repository says a commit is: path → mode and blob.
-fn truth(repo: &Repo, commit: &CommitId) -> BTreeMap<String, (String, String)> {
+pub(super) fn truth(repo: &Repo, commit: &CommitId) -> BTreeMap<String, (String, String)> {
     let listed = repo.git(&["ls-tree", "-r", "-z", commit.as_str()]);
     let parse = |entry: &str| {
         let (meta, path) = entry.split_once('\t')?;
@@ -57,7 +54,7 @@ fn truth(repo: &Repo, commit: &CommitId) -> BTreeMap<String, (String, String)> {
 }
 
 /// What is in a folder, in the same terms.
-fn found(repo: &Repo, folder: &Path) -> BTreeMap<String, (String, String)> {
+pub(super) fn found(repo: &Repo, folder: &Path) -> BTreeMap<String, (String, String)> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(here) = folders.pop() {
@@ -84,7 +81,7 @@ fn found(repo: &Repo, folder: &Path) -> BTreeMap<String, (String, String)> {
 }
 
 /// A commit with everything that a checkout can get wrong.
-fn rich(repo: &Repo) -> CommitId {
+pub(super) fn rich(repo: &Repo) -> CommitId {
     repo.commit("attributes", &[(".gitattributes", "*.bin -text filter=evil\n*.txt filter=evil\n*.id ident\n")]);
     symlink("README", repo.path().join("link")).unwrap();
     symlink("/etc", repo.path().join("away")).unwrap();

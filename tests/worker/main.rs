@@ -3,6 +3,8 @@
 
 mod checkouts;
 mod mirrors;
+mod modes;
+mod modules;
 mod outside;
 mod redirects;
 mod releases;
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use unitci::config::project::Url;
+use unitci::config::project::{Shape, Url};
 use unitci::model::{CommitId, RefName};
 use unitci::worker::protocol::{Answer, Ask, Failure, FailureKind, FetchAnswer, FetchTask, Remote, Task};
 
@@ -106,6 +108,8 @@ impl Repo {
             mirror: self.mirror(),
             refs: vec![],
             resolve: None,
+            depth: None,
+            shape: Shape::default(),
             outside: None,
             timeout: LONG,
         }

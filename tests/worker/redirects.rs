@@ -5,6 +5,7 @@ use super::{LONG, Repo, ask, branch};
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
+use unitci::config::project::Shape;
 use unitci::config::project::Url;
 use unitci::worker::protocol::{FailureKind, FetchTask, RefsTask, Remote, Resolve};
 
@@ -46,6 +47,8 @@ fn the_token_opens_its_own_server() {
         mirror: repo.mirror(),
         refs: vec![],
         resolve,
+        depth: None,
+        shape: Shape::default(),
         outside: None,
         timeout: LONG,
     });
@@ -94,8 +97,16 @@ fn a_redirect_takes_no_token_along() {
         let remote = remote(server.url("/repo/.git"), &repo);
         let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG });
         let resolve = Some(Resolve::Head);
-        let fetched =
-            ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, outside: None, timeout: LONG });
+        let fetched = ask(FetchTask {
+            remote,
+            mirror: repo.mirror(),
+            refs: vec![],
+            resolve,
+            outside: None,
+            depth: None,
+            shape: Shape::default(),
+            timeout: LONG,
+        });
         assert_eq!(other.authorizations(), [""; 0], "{host}, {asks:?}");
         // git itself does not take a redirect that comes only after the credential.
         let works = asks == Asks::Neither;
@@ -120,8 +131,17 @@ fn a_server_that_repeats_the_token_is_not_quoted() {
     let remote = remote(server.url("/repo/.git"), &repo);
     let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG }).unwrap_err();
     let resolve = Some(Resolve::Head);
-    let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, outside: None, timeout: LONG })
-        .unwrap_err();
+    let fetched = ask(FetchTask {
+        remote,
+        mirror: repo.mirror(),
+        refs: vec![],
+        resolve,
+        outside: None,
+        depth: None,
+        shape: Shape::default(),
+        timeout: LONG,
+    })
+    .unwrap_err();
     for failure in [refs, fetched] {
         assert!(failure.message.as_str().contains("I was shown *** and ***"), "{failure}");
     }

@@ -4,6 +4,7 @@ use super::{LONG, Repo, ask, git_in, kind};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use unitci::config::project::Shape;
 use unitci::model::{BuildNumber, CommitId, ReleaseName};
 use unitci::worker::protocol::{
     Failure, FailureKind, Line, Missing, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer, ReleaseMakeTask,
@@ -33,7 +34,8 @@ impl Target {
         let name = ReleaseName::new(BuildNumber(build), commit);
         let shared = shared.iter().map(PathBuf::from).collect();
         let (root, mirror, commit) = (self.root.clone(), self.repo.mirror(), commit.clone());
-        let task = ReleaseMakeTask { root, name: name.clone(), commit, mirror, shared, timeout: LONG };
+        let shape = Shape::default();
+        let task = ReleaseMakeTask { root, name: name.clone(), commit, mirror, shape, shared, timeout: LONG };
         ask(task).map(|answer| (name, answer))
     }
 

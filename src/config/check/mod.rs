@@ -10,7 +10,7 @@ mod step;
 
 use super::fault::Fault;
 use super::name;
-use super::project::{Notify, NotifyOn, Project};
+use super::project::{Mode, Notify, NotifyOn, Project, Step, StepsFrom};
 use super::reader::Reader;
 use super::value::{text, word};
 use crate::model::{LockName, ProjectName};
@@ -24,6 +24,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
+const PIPELINE: &[(&str, StepsFrom)] = &[("project", StepsFrom::Project), ("repository", StepsFrom::Repository)];
+
 /// The locks of `ci.toml`, and how many builds may hold each.
 type Locks = BTreeMap<LockName, u32>;
 
@@ -32,14 +34,28 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Op
     let description = reader.optional("description", text(name::line));
     let source = reader.section("source", source::source);
     let build = reader.section("build", build::build);
+    let pipeline = reader.required("pipeline", word(PIPELINE));
     let steps = build::steps(reader);
+    if let (Some(StepsFrom::Repository), true) = (pipeline, reader.is_written("step")) {
+        let fault = Fault::Rule("with `pipeline = \"repository\"` the steps stand in .ci.toml of the commit, not here");
+        reader.complain("step", fault);
+    }
     let deploy = reader.optional_section("deploy", deploy::deploy);
     let notify = reader.section("notify", notify);
     let rules = order::rules(reader, locks);
+    if source.as_ref().is_some_and(|source| source.mode == Mode::Fresh)
+        && rules.as_ref().is_some_and(|r| r.max_builds > 1)
+    {
+        let fault = Fault::Rule(
+            "with `mode = \"fresh\"` one build at a time: others would lose HOME and cache under their feet",
+        );
+        reader.complain("max-builds", fault);
+    }
     Some(Project {
         rules: rules?,
         name: name.clone(),
         description: description?,
+        pipeline: pipeline?,
         source: source?,
         build: build?,
         steps: steps?,
@@ -48,12 +64,18 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Op
     })
 }
 
+/// The tables of a `.ci.toml`.
+pub(super) fn pipeline(reader: &mut Reader<'_, '_>) -> Option<Vec<Step>> {
+    build::steps(reader)
+}
+
 /// What a layer of `ci.toml` says for projects, complete or not.
 pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     // Each is called for what it notes; what is missing may come from a layer above.
     reader.optional("description", text(name::line));
     reader.section("source", source::source);
     reader.section("build", build::build);
+    reader.required("pipeline", word(PIPELINE));
     build::steps(reader);
     reader.optional_section("deploy", deploy::deploy);
     reader.section("notify", notify);

@@ -3,13 +3,16 @@
 use super::{HOUR, MINUTE, SECOND};
 use crate::config::fault::Fault;
 use crate::config::pattern::Pattern;
-use crate::config::project::{BranchPattern, BuildOutside, Source};
+use crate::config::project::{BranchPattern, BuildOutside, Mode, Shape, Source};
 use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
-use crate::config::value::{duration, flag, text, word};
+use crate::config::value::{count, duration, flag, text, word};
 use crate::config::{name, url};
 use globset::GlobBuilder;
+use std::num::NonZeroU32;
 use std::time::Duration;
+
+const MODES: &[(&str, Mode)] = &[("clean", Mode::Clean), ("incremental", Mode::Incremental), ("fresh", Mode::Fresh)];
 
 pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
     let url = reader.required("url", text(url::repository));
@@ -22,6 +25,12 @@ pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
     let stable_max = reader.optional("stable-max", duration(Duration::ZERO..=DURATION_MAX));
     let timeout = reader.required("timeout", duration(SECOND..=HOUR));
     let build_on_first_poll = reader.required("build-on-first-poll", flag);
+    let mode = reader.required("mode", word(MODES));
+    let git_dir = reader.required("git-dir", flag);
+    let depth = reader.optional("depth", count(1..=1_000_000));
+    let submodules = reader.required("submodules", flag);
+    let lfs = reader.required("lfs", flag);
+    let sparse = reader.distinct("sparse", text(sparse_pattern));
     let (stable, stable_max) = (stable?, stable_max?);
     if stable_max.is_some_and(|max| max < stable) {
         reader.complain("stable-max", Fault::Rule("must not be shorter than `stable`"));
@@ -44,7 +53,26 @@ pub(super) fn source(reader: &mut Reader<'_, '_>) -> Option<Source> {
         stable_max: stable_max.unwrap_or(stable * 6),
         timeout: timeout?,
         build_on_first_poll: build_on_first_poll?,
+        mode: mode?,
+        git_dir: git_dir?,
+        depth: depth?.and_then(NonZeroU32::new),
+        shape: Shape { submodules: submodules?, lfs: lfs?, sparse: sparse? },
     })
+}
+
+/// A line of gitignore(5), turned round by sparse-checkout; what git would read as something else is refused.
+fn sparse_pattern(text: &str) -> Result<String, Fault> {
+    const PATTERN_MAX: usize = 200;
+    if text.is_empty() || text.len() > PATTERN_MAX || text.chars().any(char::is_control) || text.ends_with(' ') {
+        return Err(Fault::Rule("a pattern has 1 to 200 characters, no controls and no space at its end"));
+    }
+    if text.starts_with('#') {
+        return Err(Fault::Rule("git reads a line that begins with `#` as a comment; write `\\#`"));
+    }
+    if text.trim_start_matches('!').split('/').any(|part| part == "..") {
+        return Err(Fault::Rule("a pattern does not lead out of the repository"));
+    }
+    Ok(text.to_owned())
 }
 
 const BUILD_OUTSIDE: &[(&str, BuildOutside)] =

@@ -269,3 +269,36 @@ fn what_the_machine_says_of_its_memory() {
     assert_eq!(Memory::read(None, None).short(&usual), None, "a kernel that does not tell");
     assert_eq!(Memory::read(Some("nonsense"), Some("MemAvailable: much")), Memory::default());
 }
+
+#[test]
+fn strangers_wait_for_a_person_for_the_team_and_for_one_another() {
+    let stranger = |id, approval| {
+        let mut request = poll(id, "a");
+        (request.ask.trust, request.approval) = (Trust::Outside, approval);
+        request
+    };
+    let given = || Approval::Given { by: "ada".into() };
+    let theirs = || Build { trust: Trust::Outside, ..build("a:7", 0, &[]) };
+    let team = |id| poll(id, "a");
+    let table: [(&str, Vec<Request>, Vec<Build>, u16, &[i64]); 5] = [
+        ("not approved", vec![stranger(1, Approval::Needed)], vec![], 9, &[]),
+        ("approved", vec![stranger(1, given())], vec![], 9, &[1]),
+        ("the team goes first", vec![stranger(1, given()), team(2)], vec![], 1, &[2]),
+        ("beside the team", vec![stranger(1, given()), team(2)], vec![], 2, &[2, 1]),
+        ("one stranger at a time", vec![stranger(1, given()), stranger(2, given()), team(3)], vec![theirs()], 9, &[3]),
+    ];
+    let bounds = bounds(9);
+    for (what, waiting, unfinished, most, expected) in table {
+        let rules = rules(&[("a", 0, most, &[])]);
+        let queue = Queue {
+            waiting: &waiting,
+            unfinished: &unfinished,
+            rules: &rules,
+            bounds: &bounds,
+            short: None,
+            now: at(10),
+        };
+        let starts = |(id, turn): (RequestId, Turn)| matches!(turn, Turn::Starts(_)).then_some(id.0);
+        assert_eq!(decide(&queue).into_iter().filter_map(starts).collect::<Vec<_>>(), expected, "{what}");
+    }
+}

@@ -1,10 +1,12 @@
 //! Tasks around git: refs, fetch, checkout.
 
+use crate::config::Pipeline;
 use crate::config::pattern::Pattern;
-use crate::config::project::Url;
+use crate::config::project::{Shape, Url};
 use crate::git::{Commit, History, Resolve, Resolved};
-use crate::model::{CommitId, RefName, Slot, Trust};
+use crate::model::{CommitId, ProjectName, RefName, Slot, Trust};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +52,12 @@ pub struct FetchTask {
     pub outside: Option<RefName>,
     /// What a person asked for.
     pub resolve: Option<Resolve>,
+    /// How many commits of each branch; none is all.
+    #[serde(default)]
+    pub depth: Option<NonZeroU32>,
+    /// What is wanted beside the commit that was asked for, if one was.
+    #[serde(default)]
+    pub shape: Shape,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -106,6 +114,14 @@ pub struct CheckoutTask {
     /// Which `workspace` and `tmp` of it, where builds run at once.
     #[serde(default)]
     pub slot: Slot,
+    /// What of an earlier build stays.
+    pub keep: Keep,
+    /// What of the commit is wanted.
+    pub shape: Shape,
+    /// A `.git` for the steps.
+    pub git_dir: Option<GitDir>,
+    /// Whose steps the commit's `.ci.toml` is to say, if it is.
+    pub pipeline: Option<ProjectName>,
     /// Which paths have changed since this commit is wanted too.
     #[serde(default)]
     pub since: Option<CommitId>,
@@ -113,13 +129,40 @@ pub struct CheckoutTask {
     pub timeout: Duration,
 }
 
-/// What a workspace was filled with.
+/// What a workspace keeps of an earlier build; in all of them the tracked files are exactly the commit's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "keep")]
+pub enum Keep {
+    /// Nothing but `home` and `cache`.
+    Homes,
+    /// Nothing; `home` and `cache` are emptied, too.
+    Nothing,
+    /// What none of these commits has: the workspace was filled with the newest, or with parts of several if that was
+    /// broken off. None of them known: nothing.
+    Untracked {
+        /// The core's word, since no step can write it.
+        previous: Vec<CommitId>,
+    },
+}
+
+/// What the steps' own `.git` has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitDir {
+    /// The branch that HEAD is; none is detached.
+    pub branch: Option<RefName>,
+    /// How many commits; none is all that the mirror has.
+    pub depth: Option<NonZeroU32>,
+}
+
+/// What a workspace was filled with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckoutAnswer {
     /// Files and symbolic links.
     pub files: u32,
     /// Whose tree it is.
     pub commit: Commit,
+    /// What its `.ci.toml` says, if that was asked.
+    pub pipeline: Option<Pipeline>,
     /// Where it differs from the commit that was asked about; none if that is not there, or it is in too many places.
     #[serde(default)]
     pub changed: Option<Vec<String>>,

@@ -1,5 +1,6 @@
 //! Tasks in a deploy target: a folder with `releases/`, `shared/` and `current` (Capistrano's layout).
 
+use crate::config::project::Shape;
 use crate::model::{BuildId, CommitId, Line, ReleaseName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -80,6 +81,8 @@ pub struct ReleaseMakeTask {
     pub commit: CommitId,
     /// Where the commit is; may be read-only and somebody else's.
     pub mirror: PathBuf,
+    /// What of the commit is wanted.
+    pub shape: Shape,
     /// Paths of the release that become links into `shared/`; relative, without `..`.
     pub shared: Vec<PathBuf>,
     /// For how long at most.
