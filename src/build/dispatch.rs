@@ -10,7 +10,7 @@ use crate::order::{Order, OrderError, Orders, Work};
 use crate::plan::dispatch::{Care, Supervisor, care};
 use crate::start::{StartError, start_what_may};
 use crate::store::{Store, StoreError};
-use crate::systemd::{ActiveState, Bus, BusError, SubState};
+use crate::systemd::{ActiveState, Bus, BusError, JobKind};
 use crate::wake::Wake;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -72,8 +72,12 @@ pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
 
 fn supervisor(bus: &Bus, id: &BuildId) -> Result<Supervisor, BusError> {
     let state = bus.state(&unit::build_unit(id))?;
-    if bus.job_of(&unit::build_unit(id))?.is_some() {
-        return Ok(Supervisor::There);
+    match bus.job_of(&unit::build_unit(id))? {
+        Some(JobKind::Start | JobKind::Restart) => return Ok(Supervisor::Coming),
+        Some(JobKind::Stop | JobKind::VerifyActive | JobKind::Reload | JobKind::Other(_)) => {
+            return Ok(Supervisor::There);
+        }
+        None => {}
     }
     Ok(match state.active {
         ActiveState::Inactive => Supervisor::Absent,
@@ -81,12 +85,11 @@ fn supervisor(bus: &Bus, id: &BuildId) -> Result<Supervisor, BusError> {
         // tell the two apart: it keeps the first thing that went wrong.
         ActiveState::Failed if state.restarts < RESTARTS => Supervisor::Absent,
         ActiveState::Failed => Supervisor::Failed,
-        ActiveState::Activating if state.sub == SubState::AutoRestart => Supervisor::Returning,
-        ActiveState::Active
-        | ActiveState::Activating
-        | ActiveState::Deactivating
-        | ActiveState::Reloading
-        | ActiveState::Other(_) => Supervisor::There,
+        // By systemd's `Restart=` too.
+        ActiveState::Activating => Supervisor::Coming,
+        ActiveState::Active | ActiveState::Deactivating | ActiveState::Reloading | ActiveState::Other(_) => {
+            Supervisor::There
+        }
     })
 }
 

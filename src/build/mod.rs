@@ -3,6 +3,7 @@
 mod account;
 mod again;
 mod artifacts;
+mod attempt;
 mod disk;
 pub mod dispatch;
 mod filling;

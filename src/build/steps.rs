@@ -1,20 +1,20 @@
 //! One step after the other: asked for, attended to, judged, written down, let go.
 
 use super::again::Waited;
+use super::attempt::Outcome;
 use super::log::to_journal;
 use super::spec::StepSpec;
-use super::supervise::{SuperviseError, Supervisor, Terminated};
-use crate::attend::{Attendant, Attended, Patience};
+use super::supervise::{SuperviseError, Supervisor};
 use crate::config::project::{OnFailure, When};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
-use crate::output::{Masker, Opened, Recorder, step_pipe};
+use crate::output::{Opened, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::plan::{hint, retry};
 use crate::store::StepEnd;
-use crate::systemd::{LoadState, UnitState};
+use crate::systemd::LoadState;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,16 +22,6 @@ use std::time::{Duration, Instant};
 
 /// How long the manager may take to put a pipe into the fd store.
 const STORE: Duration = Duration::from_secs(30);
-/// How long steps have that run although the build has had its time or was stopped.
-const AFTERWARDS: Duration = Duration::from_secs(600);
-
-/// How a step is over for its supervisor.
-enum Outcome {
-    /// So.
-    Ended(Ended, Usage),
-    /// The supervisor goes and the step stays.
-    Left,
-}
 
 impl Supervisor<'_> {
     /// Brings one step from wherever it is to its end; nothing when the supervisor is to leave.
@@ -131,7 +121,7 @@ impl Supervisor<'_> {
         self.orders.give(order, &[]).map(drop).map_err(|e| self.order_error(&e))
     }
 
-    fn order_error(&self, error: &OrderError) -> SuperviseError {
+    pub(super) fn order_error(&self, error: &OrderError) -> SuperviseError {
         SuperviseError::Io { path: self.place.launch_socket(), source: std::io::Error::other(error.to_string()) }
     }
 
@@ -238,118 +228,12 @@ impl Supervisor<'_> {
         (late && !afterwards).then_some(Ended::BuildTimedOut(self.project.build.timeout))
     }
 
-    fn attend(
-        &mut self,
-        step: &StepRow,
-        spec: &StepSpec,
-        recorder: &mut Recorder,
-        progress: Progress,
-    ) -> Result<(Outcome, Option<OwnedFd>), SuperviseError> {
-        let (id, index) = (self.id.clone(), step.index);
-        let name = unit::step_unit(&id, index);
-        let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
-        let pipe = match self.running(index, &name)? {
-            Some(pipe) => pipe,
-            None if stopped => return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), None)),
-            None => {
-                if let (Some(again), 2..) = (&spec.retry, step.attempts) {
-                    recorder
-                        .note(&retry::begins(again, step.attempts), &mut to_journal(&id, &step.name))
-                        .map_err(|source| self.log_error(index, source))?;
-                }
-                match self.ask(step, spec)? {
-                    Ok(pipe) => pipe,
-                    Err((error, pipe)) => {
-                        return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), Some(pipe)));
-                    }
-                }
-            }
-        };
-        match self.learn_of(spec)? {
-            Ok(masker) => recorder.mask_with(masker),
-            Err(why) => {
-                // It may print by now what nobody knows how to mask.
-                recorder.mask_with(Masker::everything());
-                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), Some(pipe)));
-            }
-        }
-        if stopped {
-            // It may have ended by itself before that.
-            let state = self.bus.state(&name)?;
-            let (ended, usage) = self.account(&state, &step.name, spec, 0);
-            let over = state.is_over() && state.exit.is_some();
-            return Ok((Outcome::Ended(if over { ended } else { Ended::Stopped }, usage), Some(pipe)));
-        }
-        let written = self.project.limits(&step.name).disk;
-        let disk = written.map(|limit| self.watch_disk(step, limit.most));
-        let wrote_too_much = disk.as_ref().map(|disk| |state: &UnitState| disk.is_passed(state));
-        let outcome = loop {
-            let afterwards = (self.stopping || progress.halted).then(|| spec.own_timeout.unwrap_or(AFTERWARDS));
-            let until = match afterwards {
-                Some(limit) => self.deadline.max(Instant::now() + limit),
-                None => self.deadline,
-            };
-            if let (true, Some(limit)) = (self.stopping, afterwards) {
-                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
-                self.stays_for(limit)?;
-            }
-            let patience = Patience { silence: spec.silence, until: Some(until) };
-            let tasks = self.watch_tasks(&name);
-            let attended = Attendant {
-                bus: &self.bus,
-                address: &self.place.bus,
-                bell: &self.bell,
-                written: wrote_too_much.as_ref().map(|asked| asked as _),
-            }
-            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-            .map_err(|source| self.log_error(index, source));
-            let denied = tasks.end();
-            let attended = attended?;
-            let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));
-            break match attended {
-                // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the
-                // gap.
-                Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-                Attended::Over(state) => {
-                    let (ended, usage) = self.account(&state, &step.name, spec, denied);
-                    Outcome::Ended(ended, usage)
-                }
-                Attended::Lost(error) => return Err(error.into()),
-                Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
-                Attended::Late => stopped_by_us(match afterwards {
-                    Some(limit) => Ended::TimedOut(limit),
-                    None => Ended::BuildTimedOut(self.project.build.timeout),
-                }),
-                Attended::Wrote => stopped_by_us(match written {
-                    Some(limit) => Ended::TooMuchWritten(limit),
-                    None => Ended::Stopped,
-                }),
-                Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
-                Attended::Terminated => match self.terminated()? {
-                    Terminated::Leave => Outcome::Left,
-                    Terminated::Cancel(stop) => {
-                        let text = format!("stopped by {}", stop.by);
-                        journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
-                        match spec.when {
-                            // It cleans up, and has its own time for that.
-                            When::Always => continue,
-                            When::Success | When::Failure | When::Changed => {
-                                Outcome::Ended(Ended::Stopped, self.used_so_far(&name))
-                            }
-                        }
-                    }
-                },
-            };
-        };
-        Ok((outcome, Some(pipe)))
-    }
-
     pub(super) fn is_going_down(&self) -> Result<bool, SuperviseError> {
         Ok(self.bus.system_state()? == crate::systemd::SystemState::Stopping)
     }
 
     /// A step that a supervisor before us had started: its pipe from the fd store.
-    fn running(&mut self, index: StepIndex, name: &str) -> Result<Option<OwnedFd>, SuperviseError> {
+    pub(super) fn running(&mut self, index: StepIndex, name: &str) -> Result<Option<OwnedFd>, SuperviseError> {
         let stored = self.passed.take(&pipe_name(index));
         let state = self.bus.state(name)?;
         if state.load == LoadState::NotFound || (state.is_over() && state.exit.is_none()) {
@@ -368,7 +252,7 @@ impl Supervisor<'_> {
     }
 
     /// Asks for the step's unit. The pipe is in the fd store before, so that no moment is left in which we alone hold it.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         step: &StepRow,
         spec: &StepSpec,

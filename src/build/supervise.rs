@@ -237,6 +237,8 @@ impl Supervisor<'_> {
     fn run(&mut self) -> Result<Leave, SuperviseError> {
         match self.orders.give(&Order::Prepare { project: self.id.project.clone() }, &[]) {
             Ok(_) => {}
+            // The build can go on once ci-launch is well again.
+            Err(error) if self.has_begun()? => return Err(self.order_error(&error)),
             Err(error) => return self.broken(&error),
         }
         if let Some(why) = self.prepare_secrets()? {
@@ -285,6 +287,11 @@ impl Supervisor<'_> {
             Some((verdict, said)) => self.end(Progress { worst: progress.worst.and(verdict), ..progress }, &said),
             None => Ok(Leave::Quietly),
         }
+    }
+
+    fn has_begun(&self) -> Result<bool, SuperviseError> {
+        let checkout = self.store.read().step(&self.id, StepIndex::CHECKOUT)?;
+        Ok(checkout.is_some_and(|checkout| checkout.state != StepState::Pending))
     }
 
     /// The CI's own trouble before the first step.

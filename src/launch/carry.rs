@@ -39,7 +39,7 @@ impl Launcher {
         Ok(Launcher { place, bus, accounting })
     }
 
-    /// Whether nothing can be carried out any more: the next one has a bus of its own.
+    /// Whether nothing more can be carried out here: the bus was restarted. The next `ci-launch` has a new connection.
     pub(super) fn is_cut_off(&self) -> bool {
         self.bus.is_gone()
     }

@@ -47,6 +47,8 @@ pub fn serve(place: &Place) -> Result<(), ServeError> {
         match poll(&mut waiting, PollTimeout::from(IDLE_MILLIS)) {
             Ok(0) if connected.load(Ordering::SeqCst) == 0 => return Ok(()),
             Ok(0) | Err(nix::Error::EINTR) => continue,
+            // Who waits at the socket has systemd start another.
+            Ok(_) if launcher.is_cut_off() => return Ok(()),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
         }

@@ -335,3 +335,26 @@ fn a_damaged_packed_log_is_said_to_be_one() {
         assert!(matches!(read(bad), Err(LogError::Damaged(_))));
     }
 }
+
+#[test]
+fn a_note_of_ours_stands_between_two_programs_once() {
+    let mut step = Step::new();
+    let mut recorder = step.open(LIMITS);
+    step.print(&mut recorder, b"first hunter2! hunt");
+    let note = |recorder: &mut Recorder, text: &str| recorder.note(text, &mut |_| {}).unwrap();
+    note(&mut recorder, "[attempt 1 of 2]");
+    note(&mut recorder, "[attempt 1 of 2]");
+    // Killed here, and whoever comes next says it again.
+    drop(recorder);
+    let mut recorder = step.open(LIMITS);
+    note(&mut recorder, "[attempt 1 of 2]");
+    note(&mut recorder, "[attempt 2 of 2]");
+    recorder.begin_again();
+    step.print(&mut recorder, b"er2! is two words here\n");
+    let journal = &mut step.journal;
+    recorder.finish(&mut |b| journal.push(said(b))).unwrap();
+    let text = String::from_utf8(whole(&step.stem)).unwrap();
+    let (before, after) = text.split_once("\n[attempt 1 of 2]\n[attempt 2 of 2]\n").unwrap();
+    assert!(before.starts_with("first ") && !before.contains("hunter2!") && before.ends_with(" hunt"), "{before}");
+    assert_eq!(after, "er2! is two words here\n");
+}

@@ -5,10 +5,10 @@ use crate::model::{Build, BuildState, Origin};
 /// Whether a build's supervisor is there, as systemd tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supervisor {
-    /// Running, starting or stopping.
+    /// Running or stopping.
     There,
-    /// Dead, and systemd is about to start it again.
-    Returning,
+    /// Starting, or dead and about to be started again.
+    Coming,
     /// Nowhere.
     Absent,
     /// systemd has given it up.
@@ -43,7 +43,7 @@ pub fn care(build: &Build, supervisor: Supervisor, boot_now: &str) -> Care {
     match (&build.state, supervisor) {
         (BuildState::Running { .. }, Supervisor::There) if build.stop.is_some() => Care::Stop,
         // One that comes, or comes back, reads in the row that it is to stop; to stop it now would keep it away.
-        (BuildState::Finished { .. }, _) | (_, Supervisor::There | Supervisor::Returning) => Care::Nothing,
+        (BuildState::Finished { .. }, _) | (_, Supervisor::There | Supervisor::Coming) => Care::Nothing,
         (BuildState::Running { boot, .. }, Supervisor::Absent | Supervisor::Failed) if boot != boot_now => {
             if build.stop.is_some() {
                 return Care::Stopped;
@@ -97,7 +97,7 @@ mod tests {
             ("in good hands", Origin::Poll, running("now"), Supervisor::There, Care::Nothing),
             ("dispatcher died in between", Origin::Poll, BuildState::Starting, Supervisor::Absent, Care::Start),
             ("systemctl stop killed it", Origin::Poll, running("now"), Supervisor::Absent, Care::TakenAway),
-            ("killed just now", Origin::Poll, running("now"), Supervisor::Returning, Care::Nothing),
+            ("killed just now", Origin::Poll, running("now"), Supervisor::Coming, Care::Nothing),
             ("cannot live", Origin::Poll, running("now"), Supervisor::Failed, Care::GiveUp),
             ("cannot even start", Origin::Poll, BuildState::Starting, Supervisor::Failed, Care::GiveUp),
             ("power cut", Origin::Poll, running("old"), Supervisor::Absent, Care::MachineWentDown { again: true }),
@@ -115,7 +115,7 @@ mod tests {
         for (what, state, supervisor, expected) in [
             ("it is told", running("now"), Supervisor::There, Care::Stop),
             ("it comes and reads it", BuildState::Starting, Supervisor::There, Care::Nothing),
-            ("it comes back and reads it", running("now"), Supervisor::Returning, Care::Nothing),
+            ("it comes back and reads it", running("now"), Supervisor::Coming, Care::Nothing),
             ("it was killed while it cleaned up", running("now"), Supervisor::Absent, Care::Start),
             ("it never came", BuildState::Starting, Supervisor::Absent, Care::Start),
             ("a power cut", running("old"), Supervisor::Absent, Care::Stopped),

@@ -176,9 +176,9 @@ impl Bus {
         Ok(Bus { shared: Arc::new(Shared { connection, pump: Arc::default(), kept: Mutex::default() }) })
     }
 
-    /// Whether the connection is known to be broken for good: known it is once somebody has waited for a signal on it.
+    /// Whether the connection is known to have broken; it does not come back.
     pub fn is_gone(&self) -> bool {
-        matches!(&*self.shared.pump.lock().unwrap_or_else(PoisonError::into_inner), Pump::Ended(_))
+        self.shared.pump.lock().unwrap_or_else(PoisonError::into_inner).has_ended()
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -21,6 +21,15 @@ pub(super) enum Pump {
     Ended(String),
 }
 
+impl Pump {
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Pump::Idle | Pump::Running(_) => false,
+            Pump::Ended(_) => true,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Signal(Message),

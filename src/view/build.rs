@@ -143,3 +143,49 @@ pub fn step_standing(step: &StepRow) -> (&'static str, Light) {
         StepState::Finished { verdict, .. } => (verdict.as_str(), Light::of(verdict)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::build::{Again, Usage};
+
+    #[test]
+    fn what_a_step_says_while_and_after() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let running = || StepState::Running { started: at(1) };
+        let finished = |started: Option<i64>, verdict, outcome: &str| StepState::Finished {
+            started: started.map(at),
+            finished: at(9),
+            verdict,
+            outcome: outcome.into(),
+        };
+        let again = || Some(Again { due: at(5), outcome: "exit code 1".into() });
+        let (both, one, none) = ((Some("testing"), Some("tests")), (Some("testing"), None), (None, None));
+        for ((description, done), state, attempts, again, says) in [
+            (both, StepState::Pending, 0, None, ""),
+            (both, running(), 1, None, "testing"),
+            (none, running(), 1, None, ""),
+            (both, running(), 2, None, "testing: attempt 2"),
+            (both, running(), 1, again(), "attempt 1: exit code 1: waiting for the next"),
+            (both, finished(Some(1), Verdict::Success, ""), 1, None, "tests"),
+            (both, finished(Some(1), Verdict::Failure, "exit code 2"), 1, None, "tests: exit code 2"),
+            (one, finished(Some(1), Verdict::Success, ""), 1, None, "testing"),
+            (none, finished(Some(1), Verdict::Failure, "exit code 2"), 1, None, "exit code 2"),
+            (both, finished(None, Verdict::Skipped, ""), 0, None, ""),
+            (both, finished(None, Verdict::Skipped, "only for main"), 0, None, "only for main"),
+        ] {
+            let step = StepRow {
+                index: StepIndex(1),
+                name: "test".parse().unwrap(),
+                words: StepWords { description: description.map(Into::into), done: done.map(Into::into) },
+                unneeded: None,
+                state,
+                attempts,
+                again,
+                usage: Usage::default(),
+                log: None,
+            };
+            assert_eq!(step_words(&step), says);
+        }
+    }
+}

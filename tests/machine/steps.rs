@@ -199,11 +199,22 @@ fn a_stop_does_not_wait_for_the_next_attempt() {
     let shown = team.anna("ci-status gkp:1").expect_success().stdout;
     assert!(shown.contains("attempt 1: exit code 1: waiting for the next"), "{shown}");
     team.anna("ci-build --stop gkp:1").expect_success();
-    let build = team.wait_build("gkp", 1);
-    build.is("cancelled", "stopped by anna");
-    assert_eq!((build.step("test"), build.step("tidy")), ("cancelled", "success"));
-    assert_eq!(team.machine.read_file(team.cache("gkp", "n")), "1\n");
-    team.no_unit_left("gkp");
+    let told = |number| {
+        let build = team.wait_build("gkp", number);
+        build.is("cancelled", "stopped by anna");
+        assert_eq!((build.step("test"), build.step("tidy")), ("cancelled", "success"));
+        assert_eq!(team.machine.read_file(team.cache("gkp", "n")), format!("{number}\n"), "no attempt more");
+        team.no_unit_left("gkp");
+    };
+    told(1);
+    // Nor does it if the supervisor is dead that waits.
+    team.machine.write_file("/run/systemd/system/ci-build@.service.d/late.conf", "[Service]\nRestartSec=3s\n");
+    team.machine.sh("systemctl daemon-reload");
+    team.force("gkp");
+    team.machine.wait_until("it to wait", SOON, || team.count("step WHERE again IS NOT NULL") == 1);
+    team.machine.sh("systemctl kill --kill-whom=main --signal=KILL ci-build@gkp:2.service");
+    team.anna("ci-build --stop gkp:2").expect_success();
+    told(2);
 }
 
 #[test]

@@ -356,3 +356,22 @@ fn a_power_cut_does_not_bring_back_what_was_being_stopped() {
     assert_eq!(team.count("request WHERE state = 'waiting'"), 0, "what somebody stopped is not built again");
     assert_eq!(team.builds("gkp"), 1);
 }
+
+#[test]
+fn a_stop_between_two_steps_leaves_the_one_and_skips_the_other() {
+    let team = Team::start(Suite::usual()[0]);
+    team.project("gkp", &(step("test", HOLD) + &step("next", "true") + &step("tidy", "echo tidied") + TIDY));
+    team.force("gkp");
+    team.wait_held("gkp");
+    // A supervisor that sleeps hears the end of the step and the stop at once.
+    team.machine.sh("systemctl kill --kill-whom=main --signal=STOP ci-build@gkp:1.service");
+    team.release("gkp");
+    team.machine.wait_until("the step to be over", SOON, || {
+        team.machine.sh("systemctl show --property=SubState ci-step-gkp-1-1.service").trim() == "SubState=exited"
+    });
+    team.machine.sh("systemctl stop --no-block ci-build@gkp:1.service; systemctl kill --kill-whom=main --signal=CONT ci-build@gkp:1.service");
+    let build = team.wait_build("gkp", 1);
+    build.is("cancelled", "stopped by systemctl stop");
+    assert_eq!(["test", "next", "tidy"].map(|name| build.step(name)), ["success", "skipped", "success"]);
+    nothing_runs_as_its_user(&team, "gkp");
+}
