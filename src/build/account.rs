@@ -193,6 +193,7 @@ mod tests {
             env: std::collections::BTreeMap::new(),
             workdir: PathBuf::new(),
             secrets: Vec::new(),
+            service: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod log;
 mod needs;
 mod prepare;
 mod secrets;
+mod service;
 mod spec;
 mod steps;
 pub mod supervise;

@@ -1,6 +1,6 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
-use crate::config::project::{Build, Network, OnFailure, Only, Run, Step, When};
+use crate::config::project::{Build, Network, OnFailure, Only, Run, Service, Step, When};
 use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,16 @@ pub(super) struct StepSpec {
     pub(super) workdir: PathBuf,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
+    /// What only a service of the build has.
+    #[serde(default)]
+    pub(super) service: Option<ServiceSpec>,
+}
+
+/// When a service counts as up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ServiceSpec {
+    pub(super) ready: Option<String>,
+    pub(super) ready_timeout: Duration,
 }
 
 impl StepSpec {
@@ -48,6 +58,26 @@ impl StepSpec {
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             secrets: Vec::new(),
+            service: None,
+        }
+    }
+
+    /// Of a service: it has the build's walls and limits, and all the time that the build takes.
+    pub(super) fn of_service(service: &Service, build: &Build) -> StepSpec {
+        StepSpec {
+            run: service.run.clone(),
+            timeout: Duration::MAX,
+            silence: None,
+            on_failure: OnFailure::Halt,
+            decode: Decode::default(),
+            when: When::Success,
+            only: Only::default(),
+            network: Some(build.network),
+            memory: build.memory,
+            env: service.env.clone(),
+            workdir: PathBuf::new(),
+            secrets: Vec::new(),
+            service: Some(ServiceSpec { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
         }
     }
 }

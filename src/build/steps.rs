@@ -8,7 +8,7 @@ use crate::config::project::{OnFailure, When};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
-use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
+use crate::order::{Given, Order, OrderError, ServiceOrder, Shutdown, StepOrder};
 use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::store::StepEnd;
@@ -90,7 +90,7 @@ impl Supervisor<'_> {
     }
 
     /// A step that was over when a supervisor before us died may have left its unit and an open log.
-    fn tidy(&mut self, step: &StepRow) -> Result<(), SuperviseError> {
+    pub(super) fn tidy(&mut self, step: &StepRow) -> Result<(), SuperviseError> {
         if step.log.is_some() || matches!(step.state, StepState::Finished { started: None, .. }) {
             return Ok(());
         }
@@ -116,7 +116,7 @@ impl Supervisor<'_> {
 
     /// SIGTERM, grace, SIGKILL to all of a step; then its unit's name is free. A `ci-launch` that cannot is tried again
     /// by the next supervisor.
-    fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
+    pub(super) fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
         let order = Order::StopStep { build: self.id.clone(), step: index };
         self.orders.give(&order, &[]).map(drop).map_err(|e| self.order_error(&e))
     }
@@ -164,6 +164,7 @@ impl Supervisor<'_> {
             }
         };
         let (verdict, outcome) = judge(&ended, &spec.decode);
+        let outcome = self.without_services(verdict, outcome);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(step, verdict, &outcome, usage)?;
         self.stop_unit(index)?;
@@ -257,7 +258,7 @@ impl Supervisor<'_> {
     }
 
     /// A step that a supervisor before us had started: its pipe from the fd store.
-    fn running(&mut self, index: StepIndex, name: &str) -> Result<Option<OwnedFd>, SuperviseError> {
+    pub(super) fn running(&mut self, index: StepIndex, name: &str) -> Result<Option<OwnedFd>, SuperviseError> {
         let stored = self.passed.take(&pipe_name(index));
         let state = self.bus.state(name)?;
         if state.load == LoadState::NotFound || (state.is_over() && state.exit.is_none()) {
@@ -276,7 +277,7 @@ impl Supervisor<'_> {
     }
 
     /// Asks for the step's unit. The pipe is in the fd store before, so that no moment is left in which we alone hold it.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         step: &StepRow,
         spec: &StepSpec,
@@ -297,7 +298,13 @@ impl Supervisor<'_> {
             timeout: spec.timeout,
             network: spec.network,
             memory: spec.memory,
-            shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
+            // One that is ordered before its supervisor would keep the next one waiting until it is ready.
+            shutdown: if self.stopping || spec.service.is_some() { Shutdown::Any } else { Shutdown::SupervisorFirst },
+            service: spec
+                .service
+                .as_ref()
+                .map(|service| ServiceOrder { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
+            beside: self.beside(step.index),
         });
         match self.orders.give(&order, &[writer.as_fd()]) {
             Ok(Given::Done | Given::Exists) => Ok(Ok(reader)),

@@ -5,13 +5,14 @@
 
 use super::finish::{self, End};
 use super::secrets::{self, Secrets};
+use super::service::{Next, Services};
 use super::spec::StepSpec;
 use crate::attend::Bell;
 use crate::config::project::OnFailure;
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::build::StepWords;
-use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, Stop, Verdict, unit};
+use crate::model::build::{Role, StepWords};
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepName, StepState, Stop, Verdict, unit};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -88,6 +89,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) deadline: Instant,
     /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
     pub(super) stopping: bool,
+    /// What runs beside the steps.
+    pub(super) services: Services,
 }
 
 /// What a SIGTERM means.
@@ -134,6 +137,7 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         room: build.room(),
         secrets,
         stopping: false,
+        services: Services::default(),
     };
     match supervisor.run()? {
         Leave::Finished | Leave::Quietly => Ok(()),
@@ -170,13 +174,19 @@ fn take(
     let id = &build.id;
     let folder = place.build(id);
     std::fs::create_dir_all(&folder).map_err(|source| SuperviseError::Io { path: folder, source })?;
-    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), spec: None };
+    let checkout = NewStep { name: checkout_name(), words: StepWords::default(), role: Role::Step, spec: None };
     let mut steps = vec![checkout];
     for step in &project.steps {
         let secrets = secrets::given(project, &step.name, build.trust);
         let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
-        steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) });
+        steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), role: Role::Step, spec: Some(spec) });
+    }
+    for service in &project.services {
+        let spec = serde_json::to_string(&StepSpec::of_service(service, &project.build));
+        let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
+        let words = StepWords::default();
+        steps.push(NewStep { name: service.name.clone(), words, role: Role::Service, spec: Some(spec) });
     }
     let now = Timestamp::now();
     let (taken, takeovers) = store.write_patiently(|tx| {
@@ -238,7 +248,8 @@ impl Supervisor<'_> {
             return self.broken(&why);
         }
         let mut progress = Progress::START;
-        for step in self.store.read().steps(&self.id)? {
+        let steps = self.store.read().steps(&self.id)?;
+        for step in steps.into_iter().filter(|step| step.role == Role::Step) {
             // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
             if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
                 self.stopping = true;
@@ -246,12 +257,21 @@ impl Supervisor<'_> {
             }
             // As it is now: the checkout may have found that it is not needed.
             let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
+            if step.index != StepIndex::CHECKOUT && !matches!(step.state, StepState::Finished { .. }) {
+                match self.open_services(progress)? {
+                    Next::On(after) => progress = after,
+                    Next::Leave => return Ok(Leave::Quietly),
+                }
+            }
             match self.step(&step, progress)? {
-                Some(after) => progress = after,
+                Some(after) => progress = self.look_after_services(after)?,
                 None => return Ok(Leave::Quietly),
             }
         }
-        self.end(progress)
+        match self.close_services(progress)? {
+            Next::On(progress) => self.end(progress),
+            Next::Leave => Ok(Leave::Quietly),
+        }
     }
 
     /// The CI's own trouble before the first step.

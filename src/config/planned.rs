@@ -5,7 +5,6 @@ type Planned = (&'static str, &'static str, Option<&'static str>);
 
 static KEYS: &[Planned] = &[
     ("", "schedule", Some("a systemd timer of your own can run `ci-build PROJECT`")),
-    ("", "service", Some("a step can start what it needs in the background; it ends with the step")),
     ("", "pipeline", Some("the steps stand in this file; a step can run a script of the repository")),
     ("", "locks", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
     ("", "lock", Some("`max-builds = 1` in ci.toml lets one build run at a time")),

@@ -1,7 +1,7 @@
 //! `--json`: the same values with names that stay. Fields are only ever added; times are RFC 3339 in UTC; what is not
 //! known is `null`; words are those of the store.
 
-use crate::model::build::{LogSize, Usage};
+use crate::model::build::{LogSize, Role, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
     Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target, Trust,
@@ -162,6 +162,8 @@ pub(super) struct Whole<'a> {
 struct StepJson<'a> {
     index: u16,
     name: &'a str,
+    /// `step` or `service`
+    role: Role,
     description: Option<&'a str>,
     done: Option<&'a str>,
     /// `pending`, `running` or `finished`
@@ -356,6 +358,7 @@ fn step(step: &StepRow) -> StepJson<'_> {
     StepJson {
         index: step.index.0,
         name: step.name.as_str(),
+        role: step.role,
         description: step.words.description.as_deref(),
         done: step.words.done.as_deref(),
         state,

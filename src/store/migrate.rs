@@ -5,8 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Each entry takes the schema from its index to the next version. Entries are never changed, only appended.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("migrations/steps.sql"), include_str!("migrations/usage.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("migrations/steps.sql"),
+    include_str!("migrations/usage.sql"),
+    include_str!("migrations/services.sql"),
+];
 
 /// The version this program writes, kept in `PRAGMA user_version`.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -2,6 +2,7 @@
 
 use super::overview::Light;
 use super::text::between;
+use crate::model::build::Role;
 use crate::model::build::StepWords;
 use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
 use crate::store::{Read, Result};
@@ -48,14 +49,30 @@ impl BuildView {
             StepState::Pending | StepState::Running { .. } => false,
         };
         ran()
-            .find(|step| matches!(step.state, StepState::Running { .. }))
+            .find(|step| is_at(step))
             .or_else(|| ran().find(failed))
-            .or_else(|| ran().next_back())
+            .or_else(|| ran().rfind(|step| step.role == Role::Step))
     }
 
     /// The step of an index.
     pub fn step(&self, index: StepIndex) -> Option<&StepRow> {
         self.steps.iter().find(|step| step.index == index)
+    }
+}
+
+/// Whether this is the step that its build is at; a service runs beside it.
+pub(super) fn is_at(step: &StepRow) -> bool {
+    match (step.role, &step.state) {
+        (Role::Step, StepState::Running { .. }) => true,
+        (Role::Service, _) | (Role::Step, StepState::Pending | StepState::Finished { .. }) => false,
+    }
+}
+
+/// A step's name, and that it is a service if it is one.
+pub fn step_title(step: &StepRow) -> String {
+    match step.role {
+        Role::Step => step.name.to_string(),
+        Role::Service => format!("{} (service)", step.name),
     }
 }
 

@@ -6,6 +6,7 @@ mod harness;
 
 mod attacks;
 mod bad_input;
+mod build_services;
 mod builds;
 mod deploy;
 mod exposure;

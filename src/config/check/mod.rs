@@ -3,6 +3,7 @@
 mod build;
 mod deploy;
 mod limits;
+mod service;
 mod site;
 mod source;
 mod step;
@@ -28,6 +29,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option
     let source = reader.section("source", source::source);
     let build = reader.section("build", build::build);
     let steps = build::steps(reader);
+    let services = service::services(reader, steps.as_deref());
     let deploy = reader.optional_section("deploy", deploy::deploy);
     let notify = reader.section("notify", notify);
     Some(Project {
@@ -36,6 +38,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option
         source: source?,
         build: build?,
         steps: steps?,
+        services: services?,
         deploy: deploy?,
         notify: notify?,
     })
@@ -47,7 +50,8 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     reader.optional("description", text(name::line));
     reader.section("source", source::source);
     reader.section("build", build::build);
-    build::steps(reader);
+    let steps = build::steps(reader);
+    service::services(reader, steps.as_deref());
     reader.optional_section("deploy", deploy::deploy);
     reader.section("notify", notify);
 }
