@@ -87,6 +87,20 @@ impl Bell {
         Ok(())
     }
 
+    /// Waits until it rings, and quiets it; no longer than until then.
+    pub fn wait_until(&self, until: Instant) -> std::io::Result<()> {
+        let left = until.saturating_duration_since(Instant::now());
+        // A millisecond more, because poll counts in whole ones.
+        let left = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let mut ringing = [PollFd::new(self.fd(), PollFlags::POLLIN)];
+        match poll(&mut ringing, left) {
+            Ok(0) | Err(nix::Error::EINTR) => {}
+            Ok(_) => self.quiet(),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     /// Ends its ringing; look at what it rang for after this, not before.
     pub fn quiet(&self) {
         if let Err(error) = self.ring.read() {

@@ -2,10 +2,14 @@
 
 use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, Deploy, Outcome, ProjectName, StepRow, StepState};
+use crate::model::report::{Fate, StepTests, TestRow};
+use crate::model::{Build, BuildNumber, Deploy, Outcome, ProjectName, StepRow, StepState};
 use crate::plan::notify::News;
 use crate::store::Queued;
 use std::fmt::Write;
+
+/// Most tests that a mail names.
+const TESTS_NAMED: usize = 20;
 
 /// A mail without its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +31,15 @@ fn headline(news: News) -> &'static str {
 }
 
 /// Of a build that has ended.
-pub fn build(site: &Site, project: &Project, build: &Build, news: News, summary: &str, steps: &[StepRow]) -> Letter {
+pub fn build(
+    site: &Site,
+    project: &Project,
+    build: &Build,
+    news: News,
+    summary: &str,
+    steps: &[StepRow],
+    tests: &[StepTests],
+) -> Letter {
     let what = build.reference.as_ref().map_or_else(String::new, |r| format!(" {}", r.short()));
     let subject = format!("[{}] {}{what} {} ({})", site.title, project.name, headline(news), build.id);
     let mut body = format!("{}{what} {}.\n", project.name, headline(news));
@@ -56,9 +68,37 @@ pub fn build(site: &Site, project: &Project, build: &Build, news: News, summary:
             }
         }
     }
+    for text in broken_tests(build.id.number, tests) {
+        line(text);
+    }
     line(format!("\nThe build and its log: {}/p/{}/{}/", site.base_url, project.name, build.id.number));
     line(format!("On the server:         ci-status --log {}", build.id));
     Letter { subject, body }
+}
+
+/// The tests that make the news: what broke and was fixed here first, then what fails as before.
+fn broken_tests(this: BuildNumber, tests: &[StepTests]) -> Vec<String> {
+    let rows = || tests.iter().flat_map(|step| &step.rows);
+    let is_new =
+        |row: &&TestRow| matches!(row.fate, Fate::Failing { since } if since.is_none_or(|since| since == this));
+    let is_old = |row: &&TestRow| matches!(row.fate, Fate::Failing { since: Some(since) } if since != this);
+    let is_fixed = |row: &&TestRow| matches!(row.fate, Fate::Fixed { .. });
+    let named: Vec<&TestRow> =
+        rows().filter(is_new).chain(rows().filter(is_fixed)).chain(rows().filter(is_old)).collect();
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["\nTests:".to_owned()];
+    for row in named.iter().take(TESTS_NAMED) {
+        lines.push(format!("  {} ({})", row.name, row.describe(this)));
+        if is_new(row) && !row.message.first_line().is_empty() {
+            lines.push(format!("    {}", row.message.first_line().trim()));
+        }
+    }
+    if let Some(more) = named.len().checked_sub(TESTS_NAMED).filter(|more| *more > 0) {
+        lines.push(format!("  and {more} more"));
+    }
+    lines
 }
 
 /// Of a deploy that did not end with its build live.

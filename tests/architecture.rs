@@ -39,6 +39,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("tiny_http", &["http"]),
     ("tracing_journald", &["journal"]),
     ("ureq", &["worker"]),
+    ("quick_xml", &["worker"]),
     ("zstd", &["output"]),
     ("maud", &["page", "output", "status"]),
     ("lettre", &["notify", "config"]),

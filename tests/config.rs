@@ -59,7 +59,7 @@ fn all_errors_of_a_file_and_only_its_project_stops() {
         [[step]]\n\
         name = \"test\"\n\
         run = \"\"\n\
-        junit = \"x.xml\"\n";
+        caches = [\"x\"]\n";
     let site = "[template.django.build]\nmemory = '2G'\n";
     let root = tree(&[("ci.toml", site), ("projects.d/gkp.toml", GOOD), ("projects.d/shop.toml", broken)]);
     let output = ci_config(root.path(), &["check"]);

@@ -88,14 +88,20 @@ fn mistakes_and_their_answers() {
         ("build.allow = ['ptrace', 'usersn']", "2:26: \"usersn\" is not a known value; did you mean `userns`?"),
         ("build.allow = ['ptrace', 'ptrace']", "2:26: this stands in `allow` twice"),
         (&format!("{step}allow = ['device:/dev/../etc']"), "5:10: must be written without `.`, `..` or `//`"),
-        ("[[service]]\nname = 'db'", "1:1: `run` is missing in [[service]]"),
+        ("[[service]]\nname = 'db'", "2:1: `run` is missing in [[service]]"),
         (&format!("{step}[[service]]\nname = 'a'\nrun = 'b'"), "6:8: a step has this name already"),
-        (&"[[service]]\nname = 'a'\nrun = 'b'\n".repeat(2), "5:8: another service has this name already"),
+        (&"[[service]]\nname = 'a'\nrun = 'b'\n".repeat(2), "6:8: another service has this name already"),
         ("[[service]]\nname = 'checkout'\nrun = 'b'", "3:8: a step has this name already"),
         ("[[service]]\nname = 'a'\nrun = 'b'\nready-timeout = '2h'", "5:17: must be from 1s to 1h"),
         ("build.memory = '2GB'", "2:16: not a size"),
         ("build.memory = 1", "2:16: must be at least 1048576"),
         ("build.tasks = 1", "2:15: must be from 16 to 4194304"),
+        ("priority = 101", "2:12: must be from -100 to 100"),
+        ("max-builds = 0", "2:14: must be from 1 to 64"),
+        ("[[lock]]\nname = 'db'", "3:8: there is no [[lock]] named \"db\" in ci.toml"),
+        ("[[lock]]\nname = 'Db'", "3:8: a lock name is written with a-z, 0-9 and -, a letter first"),
+        ("[[lock]]\nname = 'db'\nmode = 'shared'", "4:8: \"shared\" is not a known value"),
+        ("[lock]\nname = 'db'", "2:1: expected tables, each under its own [[lock]]"),
         ("build.cpu = 2", "2:13: expected a text, found an integer"),
         ("build.cpu = '1.5'", "2:13: must be a percentage of one CPU, as in \"150%\""),
         ("build.cpu = '0%'", "2:13: must be a percentage of one CPU"),
@@ -113,6 +119,9 @@ fn mistakes_and_their_answers() {
         ("[[step]]\nname = 'a'\nrun = []", "4:7: must not be empty"),
         ("[[step]]\nname = 'a'\nrun = '#!python'", "4:7: `#!` must be followed by the absolute path"),
         ("[[step]]\nname = 'a'\nrun = '#!/bin/x'\nshell = 'sh'", "5:9: a text that begins with #! names its own"),
+        ("[[step]]\nname = 'a'\nrun = 'a'\njunit = '/tmp/x.xml'", "5:9: a pattern is a path below the workspace"),
+        ("[[step]]\nname = 'a'\nrun = 'a'\njunit = ['a/b**.xml']", "5:9: ** stands for folders"),
+        ("[[step]]\nname = 'a'\nrun = 'a'\njunit = 3", "5:9: expected a pattern or a list of patterns"),
         (&format!("{step}decode = {{ 77 = 'skipped', 2 = 'warnings', 0 = 'failure' }}"), ""),
         (&format!("{step}decode = {{ 256 = 'skipped' }}"), "5:18: an exit code is a number from 0 to 255"),
         (&format!("{step}decode = {{ 01 = 'skipped' }}"), "5:17: an exit code is a number from 0 to 255"),
@@ -138,9 +147,16 @@ fn mistakes_and_their_answers() {
         (&format!("{step}files = ['!../x']"), "5:10: a path is written as git has it"),
         (&format!("{step}files = ['docs/']"), "5:10: a folder has no changes of its own"),
         ("[[step]]\nname = 'a'\nrun = 'a'\n[[step]]\nname = 'a'\nrun = 'b'", "6:8: another step has this name already"),
+        (&format!("{deploy}freeze = true"), "5:1: `freeze` is not available in this version of unitci"),
+        (&format!("{step}retry = {{ times = 2 }}"), ""),
+        (&format!("{step}retry = {{ times = 2, delay = '10s' }}"), ""),
+        (&format!("{step}retry = {{ delay = '10s' }}"), "5:9: `times` is missing in [step.retry]"),
+        (&format!("{step}retry = {{ times = 11 }}"), "5:19: must be from 1 to 10"),
+        (&format!("{step}retry = {{ times = 1, delay = '2h' }}"), "5:30: must be from 0s to 1h"),
+        (&format!("{step}retry = 3"), "5:9: expected a table, found an integer"),
+        (&format!("{step}retry = {{ times = 1, dely = 2 }}"), "5:22: unknown key `dely`"),
         (&format!("{step}memory = '1'"), "5:10: must be at least 1048576"),
         (&format!("{step}cpu-weight = 5"), "5:1: "),
-        (&format!("{step}retry = {{ times = 2 }}"), "5:1: `retry` is not available in this version of unitci"),
         (
             &format!("[[step]]\nname = 'a'\nrun = '{}'", "x".repeat(102_401)),
             "4:7: must not have more than 102400 bytes",
@@ -174,6 +190,9 @@ fn mistakes_and_their_answers() {
 fn what_a_ci_toml_is_answered_with() {
     let scratch = Scratch::new();
     for (text, expected) in [
+        ("memory-pressure = 101", "1:19: must be from 0 to 100"),
+        ("[[lock]]\nname = 'db'\ncount = 0", "3:9: must be from 1 to 1000"),
+        ("[[lock]]\nname = 'db'\n[[lock]]\nname = 'db'", "4:8: another [[lock]] has this name already"),
         ("title = 'x'\nmax-builds = 3\nbase-url = 'https://ci.example.org/'", ""),
         ("[defaults.deploy]\nuser = 'www-data'\n[template.a.deploy.health]\nstatus = 204", ""),
         ("title = ''", "1:9: must not be empty"),
@@ -220,7 +239,10 @@ fn no_content_makes_a_panic() {
     let sound: Vec<u8> = example.lines().filter(|line| !line.starts_with("# ")).map(keys).collect::<String>().into();
     let sound: Vec<u8> = String::from_utf8(sound).unwrap().replace("template = \"django\"\n", "").into();
     let scratch = Scratch::new();
-    assert!(scratch.problems(&sound).is_empty());
+    let site = Place::under(scratch.root.path()).site_file();
+    fs::create_dir_all(site.parent().unwrap()).unwrap();
+    fs::write(site, "[[lock]]\nname = 'db'\n").unwrap();
+    assert_eq!(scratch.problems(&sound), Vec::<String>::new());
 
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut refused = 0;

@@ -103,7 +103,11 @@ fn every_key_stands_in_its_page_with_its_default() {
         while let Some((name, key)) = tables.pop() {
             match key.kind {
                 Kind::Value(_) | Kind::Map | Kind::Layer => {}
-                Kind::Tables(keys) => compare(&page, &format!(".Ss The [[{name}]] tables"), keys),
+                Kind::Tables(keys) => {
+                    compare(&page, &format!(".Ss The [[{name}]] tables"), keys);
+                    let below = keys.iter().filter(|key| matches!(key.kind, Kind::Table(_)));
+                    tables.extend(below.map(|key| (format!("{name}.{}", key.name), key)));
+                }
                 Kind::Table(keys) => {
                     compare(&page, &format!(".Ss The [{name}] table"), keys);
                     tables.extend(keys.iter().map(|key| (format!("{name}.{}", key.name), key)));

@@ -4,8 +4,9 @@ use clap::Parser;
 use std::process::ExitCode;
 use unitci::build::{dispatch, supervise};
 use unitci::cli::build::Arguments;
+use unitci::intake::RetryFrom;
 use unitci::journal;
-use unitci::model::Place;
+use unitci::model::{BuildId, Place, ProjectName, RequestId};
 use unitci::person::{self, WishError, Wished};
 use unitci::requests;
 
@@ -49,6 +50,21 @@ fn ask(place: &Place, arguments: Arguments) -> Result<ExitCode, WishError> {
     if arguments.stop {
         return person::stop_and_tell(place, &spec, arguments.reason).map(|()| ExitCode::SUCCESS);
     }
+    if arguments.retry {
+        let Some(number) = spec.number else {
+            anstream::eprintln!("ci-build: --retry needs a build: ci-build --retry {}:N", spec.project);
+            return Ok(ExitCode::from(2));
+        };
+        let from = match (arguments.from, arguments.from_failed) {
+            (Some(step), _) => RetryFrom::Step { step },
+            (None, true) => RetryFrom::Failed,
+            (None, false) => RetryFrom::Start,
+        };
+        let project = spec.project;
+        let build = BuildId { project: project.clone(), number };
+        let request = person::retry(place, &build, from, arguments.reason)?;
+        return watch(place, &project, request, arguments.wait, arguments.follow);
+    }
     if let Some(number) = spec.number {
         anstream::eprintln!(
             "ci-build: {}:{number} is a build that is there; to build anew: ci-build {0}",
@@ -73,13 +89,25 @@ fn ask(place: &Place, arguments: Arguments) -> Result<ExitCode, WishError> {
             build
         }
         Wished::Queued(request) => {
-            if !(arguments.wait || arguments.follow) {
-                anstream::println!("queued as request {request}; watch it: ci-status {}", wish.project);
-                return Ok(ExitCode::SUCCESS);
-            }
-            anstream::eprintln!("queued as request {request}");
-            person::wait_for_build(place, request)?
+            return watch(place, &wish.project, request, arguments.wait, arguments.follow);
         }
     };
     person::wait_and_tell(place, &build, arguments.follow)
+}
+
+/// Says that a request is queued, and waits for its build if that is wanted.
+fn watch(
+    place: &Place,
+    project: &ProjectName,
+    request: RequestId,
+    wait: bool,
+    follow: bool,
+) -> Result<ExitCode, WishError> {
+    if !(wait || follow) {
+        anstream::println!("queued as request {request}; watch it: ci-status {project}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    anstream::eprintln!("queued as request {request}");
+    let build = person::wait_for_build(place, request)?;
+    person::wait_and_tell(place, &build, follow)
 }

@@ -15,6 +15,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// With what a shell exits when the kernel stopped a program of it for a file that grew too long: 128 and SIGXFSZ.
 const EXIT_OF_LONG_FILE: i32 = 128 + 25;
@@ -28,7 +29,7 @@ impl Supervisor<'_> {
         let measured = self.measured(state);
         let denied = measured.denied_tasks.unwrap_or(0).max(denied);
         let measured = Measured { denied_tasks: Some(denied), ..measured };
-        (ended(state, &measured, &self.project.limits(step), spec), usage(state, &measured))
+        (ended(state, &measured, &self.project.limits(step), spec.timeout), usage(state, &measured))
     }
 
     /// What a unit that we are about to stop has used so far.
@@ -121,7 +122,7 @@ fn usage(state: &UnitState, measured: &Measured) -> Usage {
 }
 
 /// How a unit that is over ended.
-fn ended(state: &UnitState, measured: &Measured, limits: &Limits, spec: &StepSpec) -> Ended {
+fn ended(state: &UnitState, measured: &Measured, limits: &Limits, time: Duration) -> Ended {
     let killed = measured.killed_for_memory.is_some_and(|count| count > 0);
     let denied = measured.denied_tasks.is_some_and(|count| count > 0);
     let memory = || out_of_memory(limits.memory, state.usage.memory_peak.or(measured.memory_peak));
@@ -139,7 +140,7 @@ fn ended(state: &UnitState, measured: &Measured, limits: &Limits, spec: &StepSpe
             Ok(known) => known.as_str().to_owned(),
             Err(_) => format!("signal {signal}"),
         }),
-        (Some(Exit::TimedOut), _) => Ended::TimedOut(spec.timeout),
+        (Some(Exit::TimedOut), _) => Ended::TimedOut(time),
         (Some(Exit::NeverRan(result)), _) => {
             Ended::Broken(format!("the step could not be started: {}", result.as_str()))
         }
@@ -157,10 +158,9 @@ fn out_of_memory(limit: Option<Limit>, peak: Option<u64>) -> Ended {
 mod tests {
     use super::*;
     use crate::config::limits::Table;
-    use crate::config::project::{OnFailure, Only, Run, Shell, When};
-    use crate::plan::result::Decode;
     use crate::systemd::{ActiveState, LoadState, ServiceResult, SubState};
-    use std::time::Duration;
+
+    const TIME: Duration = Duration::from_secs(60);
 
     fn state(exit: Option<Exit>, memory_peak: Option<u64>) -> UnitState {
         UnitState {
@@ -176,24 +176,6 @@ mod tests {
             restarts: 0,
             control_group: None,
             usage: crate::systemd::Usage { memory_peak, ..crate::systemd::Usage::default() },
-        }
-    }
-
-    fn spec() -> StepSpec {
-        StepSpec {
-            run: Run::Text { text: "make".into(), shell: Shell::Sh },
-            timeout: Duration::from_secs(60),
-            silence: None,
-            on_failure: OnFailure::Halt,
-            decode: Decode::new(),
-            when: When::Success,
-            only: Only::default(),
-            network: None,
-            memory: None,
-            env: std::collections::BTreeMap::new(),
-            workdir: PathBuf::new(),
-            secrets: Vec::new(),
-            service: None,
         }
     }
 
@@ -241,7 +223,7 @@ mod tests {
             ("a child's long file", exited(153), None, counted(0, 0), limits, Ended::TooMuchWritten(build(10 << 30))),
             ("153 without a limit", exited(153), None, counted(0, 0), open, Ended::Exited(153)),
         ] {
-            assert_eq!(ended(&state(exit, peak), &counts, &limits, &spec()), end, "{what}");
+            assert_eq!(ended(&state(exit, peak), &counts, &limits, TIME), end, "{what}");
         }
     }
 }

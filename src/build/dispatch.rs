@@ -1,17 +1,22 @@
 //! The dispatcher, `ci-build.service`: repair what is under way without a supervisor, then start what may start.
 
-use super::finish::{self, End};
+use super::finish::{self, End, stopped_by};
+use super::leftover;
+use super::supervise::UNIT_STOPPED;
 use crate::config::{Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, BuildId, NewRequest, Origin, Place, Target, Verdict, unit};
-use crate::order::{Order, OrderError, Orders};
+use crate::model::{Build, BuildId, NewRequest, Origin, Place, Stop, Target, Verdict, unit};
+use crate::order::{Order, OrderError, Orders, Work};
 use crate::plan::dispatch::{Care, Supervisor, care};
 use crate::start::{StartError, start_what_may};
 use crate::store::{Store, StoreError};
-use crate::systemd::{ActiveState, Bus, BusError};
+use crate::systemd::{ActiveState, Bus, BusError, SubState};
 use crate::wake::Wake;
 use jiff::Timestamp;
 use std::path::PathBuf;
+
+/// How often systemd starts a supervisor again before it gives it up: `StartLimitBurst=` of `ci-build@.service`.
+const RESTARTS: u32 = 20;
 
 /// Why the dispatcher gives up; systemd starts it again.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +77,11 @@ fn supervisor(bus: &Bus, id: &BuildId) -> Result<Supervisor, BusError> {
     }
     Ok(match state.active {
         ActiveState::Inactive => Supervisor::Absent,
+        // Killed while it was being stopped: nobody starts it again, and nothing is wrong with it. `Result=` does not
+        // tell the two apart: it keeps the first thing that went wrong.
+        ActiveState::Failed if state.restarts < RESTARTS => Supervisor::Absent,
         ActiveState::Failed => Supervisor::Failed,
+        ActiveState::Activating if state.sub == SubState::AutoRestart => Supervisor::Returning,
         ActiveState::Active
         | ActiveState::Activating
         | ActiveState::Deactivating
@@ -91,16 +100,31 @@ fn look_after(
 ) -> Result<(), DispatchError> {
     let id = &build.id;
     match care(build, supervisor(bus, id)?, boot) {
-        Care::Nothing if build.stop.is_some() => {
+        Care::Stop => {
             orders.give(&Order::StopSupervisor { build: id.clone() }, &[])?;
         }
         Care::Nothing => {}
+        Care::TakenAway => {
+            store.write(|tx| tx.ask_stop(id, &Stop { by: UNIT_STOPPED.to_owned(), reason: None }))?;
+            orders.give(&Order::Supervise { build: id.clone() }, &[])?;
+        }
+        Care::Stopped => {
+            let mut summary = stopped_by(build).unwrap_or_default();
+            summary += "; the machine went down before it was over";
+            end(place, store, orders, build, Verdict::Cancelled, &summary)?;
+        }
         Care::Start => {
             orders.give(&Order::Supervise { build: id.clone() }, &[])?;
         }
         Care::GiveUp => {
-            let summary = format!("the supervisor fails again and again: journalctl -u '{}'", unit::build_unit(id));
-            end(place, store, orders, build, &summary)?;
+            let why = format!("the supervisor fails again and again: journalctl -u '{}'", unit::build_unit(id));
+            let (verdict, summary) = match stopped_by(build) {
+                Some(stopped) => (Verdict::Cancelled, format!("{stopped}; {why}")),
+                None => (Verdict::Exception, why),
+            };
+            end(place, store, orders, build, verdict, &summary)?;
+            // The unit's failure is told of by the build, and its name is free for nobody else.
+            orders.give(&Order::StopSupervisor { build: id.clone() }, &[])?;
         }
         Care::MachineWentDown { again } => {
             let summary = "the machine went down";
@@ -111,10 +135,11 @@ fn look_after(
                 Priority::Warning,
                 &format!("build {id}: {summary}{tail}"),
             );
-            end(place, store, orders, build, summary)?;
+            // First, since nobody looks after a build that is over.
             if again {
                 queue_again(store, build)?;
             }
+            end(place, store, orders, build, Verdict::Exception, summary)?;
         }
     }
     Ok(())
@@ -126,8 +151,13 @@ fn end(
     store: &mut Store,
     orders: &mut Orders,
     build: &Build,
+    verdict: Verdict,
     summary: &str,
 ) -> Result<(), DispatchError> {
+    for work in [Work::Fetch, Work::Checkout { trust: build.trust }] {
+        let (project, job) = (build.id.project.clone(), build.id.number.to_string());
+        orders.give(&Order::StopWork { project, work, job }, &[])?;
+    }
     for step in store.read().steps(&build.id)? {
         orders.give(&Order::StopStep { build: build.id.clone(), step: step.index }, &[])?;
     }
@@ -136,7 +166,8 @@ fn end(
         // Then nobody is known to tell; the page and the journal do.
         Err(_) => (Site::default(), None),
     };
-    let end = End { build, verdict: Verdict::Exception, summary, project: project.as_ref(), site: &site };
+    leftover::pack_logs(place, store, &build.id, project.as_ref())?;
+    let end = End { build, verdict, summary, project: project.as_ref(), site: &site };
     Ok(finish::record(place, store, &end)?)
 }
 

@@ -6,6 +6,7 @@ use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{Build, CommitId, Place, StepRow, StepState, Verdict};
+use crate::plan::rerun::may_go_live;
 use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
 use crate::store::{NewDeploy, NewMessage, Standing, Store, StoreError, Tx};
@@ -29,9 +30,8 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailur
     if worst.is_green() {
         return String::new();
     }
-    if let (Verdict::Cancelled, Some(stop)) = (worst, &build.stop) {
-        let why = stop.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-        return format!("stopped by {}{why}", stop.by);
+    if let (Verdict::Cancelled, Some(stopped)) = (worst, stopped_by(build)) {
+        return stopped;
     }
     let spoilt = |role: Role| {
         steps.iter().filter(|(step, _)| step.role == role).find_map(|(step, on_failure)| match &step.state {
@@ -45,6 +45,13 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailur
         })
     };
     spoilt(Role::Service).or_else(|| spoilt(Role::Step)).unwrap_or_default()
+}
+
+/// Who stopped a build, and why, if somebody did.
+pub(super) fn stopped_by(build: &Build) -> Option<String> {
+    let stop = build.stop.as_ref()?;
+    let why = stop.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+    Some(format!("stopped by {}{why}", stop.by))
 }
 
 /// Ends the build, unless somebody has already.
@@ -83,8 +90,13 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
         .filter(|release| release.standing == Standing::Left)
         .map(|release| release.commit)
         .collect();
-    let goes = plan_deploy::goes_live(end.build, end.verdict, project.deploy.as_ref(), head.as_ref(), &left);
-    if let Ok(commit) = &goes {
+    let tips = tx.read().tips(&id.project)?;
+    let tip = end.build.reference.as_ref().and_then(|reference| tips.get(reference));
+    let newest = may_go_live(&end.build.origin, end.build.commit.as_ref(), tip);
+    let goes = plan_deploy::goes_live(end.build, end.verdict, project.deploy.as_ref(), head.as_ref(), &left)
+        .ok()
+        .filter(|_| newest);
+    if let Some(commit) = &goes {
         let new = NewDeploy {
             project: id.project.clone(),
             number: id.number,
@@ -94,7 +106,7 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
         };
         tx.queue_deploy(&new, now)?;
     }
-    Ok(Some(Follows { deploy: goes.is_ok(), mail: queue_mail(tx, end, project, now)? }))
+    Ok(Some(Follows { deploy: goes.is_some(), mail: queue_mail(tx, end, project, now)? }))
 }
 
 fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> Result<bool, StoreError> {
@@ -102,7 +114,8 @@ fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> 
     let told = plan_notify::news(before, end.verdict).filter(|news| plan_notify::is_told(*news, project.notify.on));
     let (Some(news), false) = (told, project.notify.mail.is_empty()) else { return Ok(false) };
     let steps = tx.read().steps(&end.build.id)?;
-    let letter = tell::build(end.site, project, end.build, news, end.summary, &steps);
+    let tests = tx.read().tests(&end.build.id)?;
+    let letter = tell::build(end.site, project, end.build, news, end.summary, &steps, &tests);
     tx.queue_message(
         &NewMessage {
             project: end.build.id.project.clone(),

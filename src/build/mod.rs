@@ -1,11 +1,15 @@
 //! The verb `ci-build`: taking requests, dispatching, supervising one build; and a person's side of it.
 
 mod account;
+mod again;
 pub mod dispatch;
 mod finish;
+mod leftover;
 mod log;
 mod needs;
 mod prepare;
+mod reports;
+mod rerun;
 mod secrets;
 mod service;
 mod spec;

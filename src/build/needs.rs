@@ -1,7 +1,7 @@
 //! Which steps a build needs, by what has changed: asked of the checkout, decided once, kept in the steps' rows.
 
 use super::supervise::{SuperviseError, Supervisor};
-use crate::model::{Build, BuildNumber, Changed, CommitId, Origin, StepRow};
+use crate::model::{Build, BuildNumber, Changed, CommitId, Origin, StepIndex, StepRow, StepState, Verdict};
 use crate::plan::conditions;
 use crate::plan::result::Progress;
 
@@ -31,8 +31,10 @@ impl Supervisor<'_> {
         }
         match build.origin {
             Origin::Force { .. } => return Ok(None),
-            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } if !looks => return Ok(None),
-            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } => {}
+            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } | Origin::Retry { .. } if !looks => {
+                return Ok(None);
+            }
+            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } | Origin::Retry { .. } => {}
         }
         let green = self.store.read().last_green(build)?;
         Ok(green.and_then(|green| Some(Base { build: green.id.number, commit: green.commit? })))
@@ -60,6 +62,11 @@ impl Supervisor<'_> {
         let Some(spec) = self.spec(step.index)? else { return Ok(None) };
         if !progress.runs(spec.when) {
             return Ok(Some(String::new()));
+        }
+        // An `always` step would run in what another build left, or in nothing.
+        let checkout = self.store.read().step(&self.id, StepIndex::CHECKOUT)?.map(|checkout| checkout.state);
+        if !matches!(checkout, Some(StepState::Finished { verdict: Verdict::Success, .. })) {
+            return Ok(Some("there is no checkout to run in".to_owned()));
         }
         let elsewhere = conditions::elsewhere(&spec.only, self.build()?.reference.as_ref());
         Ok(elsewhere.or_else(|| step.unneeded.clone()))

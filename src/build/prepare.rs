@@ -22,7 +22,7 @@ const CHECKOUT: Duration = Duration::from_secs(900);
 const FETCH: Duration = Duration::from_secs(900);
 
 /// Why there is no workspace to build in.
-enum Trouble {
+pub(super) enum Trouble {
     /// A worker could not do it.
     Call(CallError),
     /// Somebody stopped the build.
@@ -32,7 +32,7 @@ enum Trouble {
 }
 
 /// A worker that is being started, and what it says.
-struct Early {
+pub(super) struct Early {
     messages: OwnedFd,
     worker: JoinHandle<Result<Begun, CallError>>,
 }
@@ -68,6 +68,18 @@ impl Supervisor<'_> {
         Ok(Some(verdict))
     }
 
+    /// A checkout that was under way when the build was stopped and its supervisor died.
+    pub(super) fn drop_checkout(&mut self, step: &StepRow) -> Result<Verdict, SuperviseError> {
+        for work in [Work::Fetch, Work::Checkout { trust: self.room.trust }] {
+            let (project, job) = (self.id.project.clone(), self.id.number.to_string());
+            self.give(&Order::StopWork { project, work, job })?;
+        }
+        let log = self.open_log(step.index)?;
+        self.write_down(step, Verdict::Cancelled, "stopped", Usage::default())?;
+        self.close_log(step.index, &step.name, log)?;
+        Ok(Verdict::Cancelled)
+    }
+
     fn judge_trouble(&self, trouble: &Trouble) -> Option<(Verdict, String)> {
         match trouble {
             Trouble::Leave => None,
@@ -87,11 +99,8 @@ impl Supervisor<'_> {
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
-            early =
-                Some(self.begin(
-                    Work::Checkout { trust: self.room.trust },
-                    FETCH.max(self.project.source.timeout) + CHECKOUT,
-                )?);
+            let work = Work::Checkout { trust: self.room.trust };
+            early = Some(self.begin(step.index, work, FETCH.max(self.project.source.timeout) + CHECKOUT)?);
             commit = match self.fetch(step, &build, recorder.as_deref_mut())? {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
@@ -125,6 +134,7 @@ impl Supervisor<'_> {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
             folder: self.room.folder(self.place),
+            slot: self.room.slot,
             since: base.as_ref().map(|base| base.commit.clone()),
             timeout: CHECKOUT,
         };
@@ -200,19 +210,27 @@ impl Supervisor<'_> {
         Ok(Ok(commit))
     }
 
+    /// Tells the workers of this build, and of its steps, from others of their kind.
+    pub(super) fn job(&self, index: StepIndex) -> String {
+        match index {
+            StepIndex::CHECKOUT => self.id.number.to_string(),
+            StepIndex(index) => format!("{}-{index}", self.id.number),
+        }
+    }
+
     /// Has a worker started, in a thread of its own: it is awaited when its task is there.
-    fn begin(&self, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
-        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(StepIndex::CHECKOUT, source))?;
-        let (place, id) = (self.place.clone(), self.id.clone());
+    fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
+        let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(index, source))?;
+        let (place, id, job) = (self.place.clone(), self.id.clone(), self.job(index));
         let worker = std::thread::spawn(move || {
-            let call = Call { place: &place, project: &id.project, work, job: &id.number.to_string() };
+            let call = Call { place: &place, project: &id.project, work, job: &job };
             call.begin(timeout, to_messages.as_fd())
         });
         Ok(Early { messages, worker })
     }
 
     /// Has a worker do a task; what it says on the way goes into the step's log.
-    fn call<T>(
+    pub(super) fn call<T>(
         &mut self,
         step: &StepRow,
         work: Work,
@@ -225,10 +243,10 @@ impl Supervisor<'_> {
         T::Answer: Send,
     {
         let (id, bell, task): (_, _, Task) = (self.id.clone(), self.bell.clone(), task.into());
-        let job = id.number.to_string();
+        let job = self.job(step.index);
         let Early { messages, worker } = match early {
             Some(early) => early,
-            None => self.begin(work, task.timeout())?,
+            None => self.begin(step.index, work, task.timeout())?,
         };
         let done = std::sync::Mutex::new(None);
         let attended = std::thread::scope(|threads| {
@@ -261,7 +279,7 @@ impl Supervisor<'_> {
             }
             pumped.map(|()| terminated)
         });
-        match attended.map_err(|source| self.log_error(StepIndex::CHECKOUT, source))? {
+        match attended.map_err(|source| self.log_error(step.index, source))? {
             Some(Ok(trouble)) => return Ok(Err(trouble)),
             Some(Err(error)) => return Err(error),
             None => {}

@@ -260,7 +260,7 @@ impl Supervisor<'_> {
         for row in self.service_rows()?.into_iter().rev() {
             match row.state {
                 StepState::Pending => self.write_down(&row, Verdict::Skipped, "", Usage::default())?,
-                StepState::Finished { .. } => self.tidy(&row)?,
+                StepState::Finished { .. } => self.tidy(&row, None)?,
                 StepState::Running { .. } => match self.services.up.iter().position(|up| up.row.index == row.index) {
                     Some(at) => {
                         let up = self.services.up.remove(at);
@@ -317,7 +317,7 @@ impl Supervisor<'_> {
     fn let_go_unseen(&mut self, row: &StepRow) -> Result<(), SuperviseError> {
         let usage = self.used_so_far(&unit::step_unit(&self.id, row.index));
         self.write_down(row, Verdict::Success, "", usage)?;
-        self.tidy(row)
+        self.tidy(row, None)
     }
 
     fn end_service(

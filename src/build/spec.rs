@@ -1,6 +1,7 @@
 //! What a step of this build runs, fixed when the build begins: whoever takes the build over runs the same.
 
-use crate::config::project::{Build, Network, OnFailure, Only, Run, Service, Step, When};
+use crate::config::WantedFiles;
+use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Service, Step, When};
 use crate::model::SecretName;
 use crate::plan::result::Decode;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use std::time::Duration;
 pub(super) struct StepSpec {
     pub(super) run: Run,
     pub(super) timeout: Duration,
+    /// Its own, which holds after a stop too.
+    #[serde(default)]
+    pub(super) own_timeout: Option<Duration>,
     pub(super) silence: Option<Duration>,
     pub(super) on_failure: OnFailure,
     #[serde(default)]
@@ -20,6 +24,8 @@ pub(super) struct StepSpec {
     pub(super) when: When,
     #[serde(default)]
     pub(super) only: Only,
+    #[serde(default)]
+    pub(super) retry: Option<Retry>,
     /// At most; ci-launch looks at its own copy of the configuration. None in rows of before there was a choice.
     #[serde(default)]
     pub(super) network: Option<Network>,
@@ -30,6 +36,8 @@ pub(super) struct StepSpec {
     pub(super) workdir: PathBuf,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
+    #[serde(default)]
+    pub(super) junit: Vec<WantedFiles>,
     /// What only a service of the build has.
     #[serde(default)]
     pub(super) service: Option<ServiceSpec>,
@@ -48,16 +56,19 @@ impl StepSpec {
         StepSpec {
             run: step.run.clone(),
             timeout: step.timeout.unwrap_or(build.timeout),
+            own_timeout: step.timeout,
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
             on_failure: step.on_failure,
             decode: step.decode.clone(),
             when: step.when,
             only: step.only.clone(),
+            retry: step.retry,
             network: Some(step.network.unwrap_or(build.network)),
             memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
             secrets: Vec::new(),
+            junit: step.junit.clone(),
             service: None,
         }
     }
@@ -67,16 +78,19 @@ impl StepSpec {
         StepSpec {
             run: service.run.clone(),
             timeout: Duration::MAX,
+            own_timeout: None,
             silence: None,
             on_failure: OnFailure::Halt,
             decode: Decode::default(),
             when: When::Success,
             only: Only::default(),
+            retry: None,
             network: Some(build.network),
             memory: build.memory,
             env: service.env.clone(),
             workdir: PathBuf::new(),
             secrets: Vec::new(),
+            junit: Vec::new(),
             service: Some(ServiceSpec { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
         }
     }

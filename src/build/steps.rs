@@ -1,5 +1,6 @@
 //! One step after the other: asked for, attended to, judged, written down, let go.
 
+use super::again::Waited;
 use super::log::to_journal;
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
@@ -11,6 +12,7 @@ use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, ServiceOrder, Shutdown, StepOrder};
 use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
+use crate::plan::retry;
 use crate::store::StepEnd;
 use crate::systemd::LoadState;
 use jiff::Timestamp;
@@ -42,7 +44,7 @@ impl Supervisor<'_> {
         };
         let verdict = match (&step.state, skipped) {
             (StepState::Finished { verdict, .. }, _) => {
-                self.tidy(step)?;
+                self.tidy(step, spec.as_ref())?;
                 *verdict
             }
             (StepState::Pending | StepState::Running { .. }, Some(why)) => {
@@ -51,6 +53,7 @@ impl Supervisor<'_> {
             }
             (StepState::Pending | StepState::Running { .. }, None) => {
                 let outcome = match &spec {
+                    None if progress.worst == Verdict::Cancelled => Some(self.drop_checkout(step)?),
                     None => self.checkout(step)?,
                     Some(spec) => self.run_step(step, spec, progress)?,
                 };
@@ -90,7 +93,7 @@ impl Supervisor<'_> {
     }
 
     /// A step that was over when a supervisor before us died may have left its unit and an open log.
-    pub(super) fn tidy(&mut self, step: &StepRow) -> Result<(), SuperviseError> {
+    pub(super) fn tidy(&mut self, step: &StepRow, spec: Option<&StepSpec>) -> Result<(), SuperviseError> {
         if step.log.is_some() || matches!(step.state, StepState::Finished { started: None, .. }) {
             return Ok(());
         }
@@ -105,6 +108,9 @@ impl Supervisor<'_> {
                 .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
                 .map_err(|source| self.log_error(step.index, source))?;
         }
+        if let Some(spec) = spec {
+            self.report_afterwards(step, spec, &mut log)?;
+        }
         self.close_log(step.index, &step.name, log)?;
         self.notifier.forget(&name)?;
         Ok(())
@@ -117,8 +123,12 @@ impl Supervisor<'_> {
     /// SIGTERM, grace, SIGKILL to all of a step; then its unit's name is free. A `ci-launch` that cannot is tried again
     /// by the next supervisor.
     pub(super) fn stop_unit(&mut self, index: StepIndex) -> Result<(), SuperviseError> {
-        let order = Order::StopStep { build: self.id.clone(), step: index };
-        self.orders.give(&order, &[]).map(drop).map_err(|e| self.order_error(&e))
+        self.give(&Order::StopStep { build: self.id.clone(), step: index })
+    }
+
+    /// Gives an order without which the build cannot go on.
+    pub(super) fn give(&mut self, order: &Order) -> Result<(), SuperviseError> {
+        self.orders.give(order, &[]).map(drop).map_err(|e| self.order_error(&e))
     }
 
     fn order_error(&self, error: &OrderError) -> SuperviseError {
@@ -132,7 +142,8 @@ impl Supervisor<'_> {
         progress: Progress,
     ) -> Result<Option<Verdict>, SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
-        if let Some(ended) = self.ended_before_start(spec) {
+        // One that runs already is attended to, and stopped.
+        if let (StepState::Pending, Some(ended)) = (&step.state, self.ended_before_start(spec)) {
             let (verdict, outcome) = judge(&ended, &spec.decode);
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
@@ -148,30 +159,65 @@ impl Supervisor<'_> {
         }
         self.notifier.status(&format!("step {index}, {}", step.name))?;
         let mut log = self.open_log(index)?;
-        let (ended, usage, pipe) = match &mut log {
-            // The log is whole and the step is not written down: a supervisor died in between.
-            Opened::Ended(_) => {
-                let state = self.bus.state(&unit::step_unit(&id, index))?;
-                let (ended, usage) = self.account(&state, &step.name, spec, 0);
-                (ended, usage, None)
-            }
-            Opened::Recording(recorder) => {
-                let (outcome, pipe) = self.attend(step, spec, recorder, progress)?;
-                match outcome {
-                    Outcome::Ended(ended, usage) => (ended, usage, Some(pipe)),
-                    Outcome::Left => return Ok(None),
+        let mut step = self.store.read().step(&id, index)?.unwrap_or_else(|| step.clone());
+        let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
+        let mut held = None;
+        let (ended, usage, pipe) = loop {
+            let recorder = match &mut log {
+                // The log is whole and the step is not written down: a supervisor died in between.
+                Opened::Ended(_) => {
+                    let state = self.bus.state(&unit::step_unit(&id, index))?;
+                    let (ended, usage) = self.account(&state, &step.name, spec, 0);
+                    break (ended, usage, None);
+                }
+                Opened::Recording(recorder) => recorder,
+            };
+            if let Some(over) = step.again.clone().filter(|_| !stopped) {
+                match self.wait_for_next(&step, spec, (recorder, held.take()), &over)? {
+                    Waited::Begun(begun) => step = *begun,
+                    Waited::Ended(ended) => break (ended, Usage::default(), None),
+                    Waited::Left => return Ok(None),
                 }
             }
+            let (outcome, pipe) = self.attend(&step, spec, recorder, progress)?;
+            let (ended, usage) = match outcome {
+                Outcome::Ended(ended, usage) => (ended, usage),
+                Outcome::Left => return Ok(None),
+            };
+            let (verdict, outcome) = judge(&ended, &spec.decode);
+            match &spec.retry {
+                Some(again) if !stopped && retry::follows(Some(again), step.attempts, &ended, verdict) => {
+                    step = self.try_again(&step, again.delay, outcome, step.usage.and(usage))?;
+                    held = pipe;
+                }
+                Some(_) | None => break (ended, usage, pipe),
+            }
         };
-        let (verdict, outcome) = judge(&ended, &spec.decode);
+        let (mut verdict, mut outcome) = judge(&ended, &spec.decode);
+        if let (Some(pipe), Opened::Recording(recorder)) = (&pipe, &mut log) {
+            // What the step said stands above what is said of its results.
+            recorder
+                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source))?;
+        }
+        if is_its_own(&ended) {
+            (verdict, outcome) = match self.results(&step, spec, &mut log, (verdict, outcome))? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            };
+        }
+        let outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
         let outcome = self.without_services(verdict, outcome);
         // First the verdict, then the end of the unit that carries it.
-        self.write_down(step, verdict, &outcome, usage)?;
+        self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
         self.stop_unit(index)?;
         if let (Opened::Recording(recorder), Some(pipe)) = (&mut log, &pipe) {
             recorder
                 .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
                 .map_err(|source| self.log_error(index, source))?;
+        }
+        if !is_its_own(&ended) {
+            self.report_afterwards(&step, spec, &mut log)?;
         }
         self.close_log(index, &step.name, log)?;
         self.notifier.forget(&pipe_name(index))?;
@@ -191,66 +237,98 @@ impl Supervisor<'_> {
         spec: &StepSpec,
         recorder: &mut Recorder,
         progress: Progress,
-    ) -> Result<(Outcome, OwnedFd), SuperviseError> {
+    ) -> Result<(Outcome, Option<OwnedFd>), SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         let name = unit::step_unit(&id, index);
+        let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
         let pipe = match self.running(index, &name)? {
             Some(pipe) => pipe,
-            None => match self.ask(step, spec)? {
-                Ok(pipe) => pipe,
-                Err((error, pipe)) => {
-                    return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), pipe));
+            None if stopped => return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), None)),
+            None => {
+                if let (Some(again), 2..) = (&spec.retry, step.attempts) {
+                    recorder
+                        .note(&retry::begins(again, step.attempts), &mut to_journal(&id, &step.name))
+                        .map_err(|source| self.log_error(index, source))?;
                 }
-            },
+                match self.ask(step, spec)? {
+                    Ok(pipe) => pipe,
+                    Err((error, pipe)) => {
+                        return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), Some(pipe)));
+                    }
+                }
+            }
         };
         match self.learn_of(spec)? {
             Ok(masker) => recorder.mask_with(masker),
             Err(why) => {
                 // It may print by now what nobody knows how to mask.
                 recorder.mask_with(Masker::everything());
-                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), pipe));
+                return Ok((Outcome::Ended(Ended::Broken(why.to_string()), Usage::default()), Some(pipe)));
             }
         }
-        let afterwards = self.stopping || progress.halted;
-        let until = if afterwards { self.deadline.max(Instant::now() + AFTERWARDS) } else { self.deadline };
+        if stopped {
+            // It may have ended by itself before that.
+            let state = self.bus.state(&name)?;
+            let (ended, usage) = self.account(&state, &step.name, spec, 0);
+            let over = state.is_over() && state.exit.is_some();
+            return Ok((Outcome::Ended(if over { ended } else { Ended::Stopped }, usage), Some(pipe)));
+        }
         let written = self.project.limits(&step.name).disk;
-        let patience = Patience { silence: spec.silence, until: Some(until), written: written.map(|limit| limit.most) };
-        if progress.worst == Verdict::Cancelled && spec.when != When::Always {
-            return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), pipe));
-        }
-        let tasks = self.watch_tasks(&name);
-        let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
-            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-            .map_err(|source| self.log_error(index, source));
-        let denied = tasks.end();
-        let attended = attended?;
-        let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));
-        let outcome = match attended {
-            // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the gap.
-            Attended::Over(_) if self.is_going_down()? => Outcome::Left,
-            Attended::Over(state) => {
-                let (ended, usage) = self.account(&state, &step.name, spec, denied);
-                Outcome::Ended(ended, usage)
+        let outcome = loop {
+            let afterwards = (self.stopping || progress.halted).then(|| spec.own_timeout.unwrap_or(AFTERWARDS));
+            let until = match afterwards {
+                Some(limit) => self.deadline.max(Instant::now() + limit),
+                None => self.deadline,
+            };
+            if let (true, Some(limit)) = (self.stopping, afterwards) {
+                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
+                self.stays_for(limit)?;
             }
-            Attended::Lost(error) => return Err(error.into()),
-            Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
-            Attended::Late if afterwards => stopped_by_us(Ended::TimedOut(AFTERWARDS)),
-            Attended::Late => stopped_by_us(Ended::BuildTimedOut(self.project.build.timeout)),
-            Attended::Wrote => stopped_by_us(match written {
-                Some(limit) => Ended::TooMuchWritten(limit),
-                None => Ended::Stopped,
-            }),
-            Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
-            Attended::Terminated => match self.terminated()? {
-                Terminated::Leave => Outcome::Left,
-                Terminated::Cancel(stop) => {
-                    let text = format!("stopped by {}", stop.by);
-                    journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
-                    Outcome::Ended(Ended::Stopped, self.used_so_far(&name))
+            let most = written.map(|limit| limit.most);
+            let patience = Patience { silence: spec.silence, until: Some(until), written: most };
+            let tasks = self.watch_tasks(&name);
+            let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
+                .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+                .map_err(|source| self.log_error(index, source));
+            let denied = tasks.end();
+            let attended = attended?;
+            let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));
+            break match attended {
+                // The end of the machine looks like any other; the order of stopping makes it rare, and this closes the
+                // gap.
+                Attended::Over(_) if self.is_going_down()? => Outcome::Left,
+                Attended::Over(state) => {
+                    let (ended, usage) = self.account(&state, &step.name, spec, denied);
+                    Outcome::Ended(ended, usage)
                 }
-            },
+                Attended::Lost(error) => return Err(error.into()),
+                Attended::Silent => stopped_by_us(Ended::Silent(spec.silence.unwrap_or_default())),
+                Attended::Late => stopped_by_us(match afterwards {
+                    Some(limit) => Ended::TimedOut(limit),
+                    None => Ended::BuildTimedOut(self.project.build.timeout),
+                }),
+                Attended::Wrote => stopped_by_us(match written {
+                    Some(limit) => Ended::TooMuchWritten(limit),
+                    None => Ended::Stopped,
+                }),
+                Attended::Full => stopped_by_us(Ended::TooMuchOutput(self.project.build.log_max)),
+                Attended::Terminated => match self.terminated()? {
+                    Terminated::Leave => Outcome::Left,
+                    Terminated::Cancel(stop) => {
+                        let text = format!("stopped by {}", stop.by);
+                        journal::emit(Event::StepFinished, &self.subject(), Priority::Notice, &text);
+                        match spec.when {
+                            // It cleans up, and has its own time for that.
+                            When::Always => continue,
+                            When::Success | When::Failure | When::Changed => {
+                                Outcome::Ended(Ended::Stopped, self.used_so_far(&name))
+                            }
+                        }
+                    }
+                },
+            };
         };
-        Ok((outcome, pipe))
+        Ok((outcome, Some(pipe)))
     }
 
     pub(super) fn is_going_down(&self) -> Result<bool, SuperviseError> {
@@ -298,6 +376,7 @@ impl Supervisor<'_> {
             timeout: spec.timeout,
             network: spec.network,
             memory: spec.memory,
+            slot: self.room.slot,
             // One that is ordered before its supervisor would keep the next one waiting until it is ready.
             shutdown: if self.stopping || spec.service.is_some() { Shutdown::Any } else { Shutdown::SupervisorFirst },
             service: spec
@@ -343,4 +422,9 @@ impl Supervisor<'_> {
 /// The name of a step's pipe in the fd store.
 pub(super) fn pipe_name(index: StepIndex) -> String {
     format!("step-{index}")
+}
+
+/// Whether a step came to its end by itself, so that its unit still says how, whatever is done meanwhile.
+fn is_its_own(ended: &Ended) -> bool {
+    matches!(ended, Ended::Exited(_) | Ended::Signalled(_) | Ended::OutOfMemory(_) | Ended::TooManyTasks { .. })
 }

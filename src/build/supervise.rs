@@ -4,6 +4,8 @@
 //! without it, and their pipes come back from the fd store.
 
 use super::finish::{self, End};
+use super::leftover;
+use super::rerun;
 use super::secrets::{self, Secrets};
 use super::service::{Next, Services};
 use super::spec::StepSpec;
@@ -23,6 +25,11 @@ use std::time::{Duration, Instant};
 
 /// How often a build may be taken over before it is given up.
 const TAKEOVERS: u32 = 20;
+
+/// What is left to do after a stop besides waiting for steps: packing logs, writing down.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+/// Who stopped a build whose unit was stopped.
+pub(super) const UNIT_STOPPED: &str = "systemctl stop";
 
 /// Why a supervisor cannot go on. It exits, and systemd starts the next.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +161,7 @@ fn give_up(place: &Place, store: &mut Store, build: &Build, error: &LoadError) -
             source: std::io::Error::other(error.to_string()),
         })?;
     }
+    leftover::pack_logs(place, store, &build.id, None)?;
     let summary = format!("{error}; ci-config check tells more");
     finish::record(
         place,
@@ -189,8 +197,15 @@ fn take(
         steps.push(NewStep { name: service.name.clone(), words, role: Role::Service, spec: Some(spec) });
     }
     let now = Timestamp::now();
+    let over = match build.state {
+        BuildState::Starting => rerun::taken_over(store, build, &steps)?,
+        BuildState::Running { .. } | BuildState::Finished { .. } => Vec::new(),
+    };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        for (index, end) in &over {
+            tx.step_finished(id, *index, end, now)?;
+        }
         Ok::<_, StoreError>((tx.read().build(id)?, tx.takeovers(id)?))
     })?;
     let subject = Subject::build(id);
@@ -250,13 +265,24 @@ impl Supervisor<'_> {
         let mut progress = Progress::START;
         let steps = self.store.read().steps(&self.id)?;
         for step in steps.into_iter().filter(|step| step.role == Role::Step) {
-            // A stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
+            // SIGTERM between two steps.
+            if self.bell.is_terminated() && self.terminated()? == Terminated::Leave {
+                return Ok(Leave::Quietly);
+            }
+            // Or a stop that nobody heard: its SIGTERM came to a supervisor that was just starting, or to none.
             if progress.worst < Verdict::Cancelled && self.build()?.stop.is_some() {
                 self.stopping = true;
                 progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
             }
             // As it is now: the checkout may have found that it is not needed.
             let step = self.store.read().step(&self.id, step.index)?.unwrap_or(step);
+            if step.index == StepIndex::CHECKOUT
+                && step.state == StepState::Pending
+                && progress.worst == Verdict::Cancelled
+            {
+                // Nothing has begun, so nothing is to be cleaned up; in the workspace is what another build left.
+                break;
+            }
             if step.index != StepIndex::CHECKOUT && !matches!(step.state, StepState::Finished { .. }) {
                 match self.open_services(progress)? {
                     Next::On(after) => progress = after,
@@ -269,9 +295,14 @@ impl Supervisor<'_> {
             }
         }
         match self.close_services(progress)? {
-            Next::On(progress) => self.end(progress),
-            Next::Leave => Ok(Leave::Quietly),
+            Next::On(after) => progress = after,
+            Next::Leave => return Ok(Leave::Quietly),
         }
+        // A stop that came when only `always` steps were left.
+        if self.build()?.stop.is_some() {
+            progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
+        }
+        self.end(progress)
     }
 
     /// The CI's own trouble before the first step.
@@ -308,6 +339,11 @@ impl Supervisor<'_> {
         Ok(Leave::Finished)
     }
 
+    /// Has systemd wait: for a step that may take this long after a stop, and for its end.
+    pub(super) fn stays_for(&self, step: Duration) -> Result<(), SuperviseError> {
+        Ok(self.notifier.extend_timeout(step + self.project.build.stop_grace + LAST_WORDS)?)
+    }
+
     /// SIGTERM means three things; systemd knows which.
     pub(super) fn terminated(&mut self) -> Result<Terminated, SuperviseError> {
         if self.bus.system_state()? == SystemState::Stopping {
@@ -318,11 +354,10 @@ impl Supervisor<'_> {
             Some(_) | None => {
                 self.bell.answered();
                 self.stopping = true;
-                // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
-                self.notifier.extend_timeout(self.project.build.stop_grace + Duration::from_secs(60))?;
+                self.stays_for(Duration::ZERO)?;
                 let stop = match self.build()?.stop {
                     Some(stop) => stop,
-                    None => Stop { by: "systemctl stop".to_owned(), reason: None },
+                    None => Stop { by: UNIT_STOPPED.to_owned(), reason: None },
                 };
                 let id = self.id.clone();
                 self.store.write_patiently(|tx| tx.ask_stop(&id, &stop))?;

@@ -1,14 +1,14 @@
 //! The command line of `ci-build`.
 
-use crate::model::{BuildId, BuildSpec, RefName};
+use crate::model::{BuildId, BuildSpec, RefName, StepName};
 use clap::{ArgGroup, Parser};
 
 /// Build a project's newest commit, unless it is built already
 #[derive(Parser)]
 #[command(name = "ci-build", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["stop", "take_requests", "dispatch", "supervise"]))]
+#[command(group = ArgGroup::new("mode").args(["stop", "retry", "take_requests", "dispatch", "supervise"]))]
 pub struct Arguments {
-    /// The project, or PROJECT:N with --stop
+    /// The project, or PROJECT:N with --stop and --retry
     #[arg(required_unless_present_any = ["take_requests", "dispatch", "supervise"])]
     pub project: Option<BuildSpec>,
     /// Build now, whether or not it is built already, before all that waits
@@ -32,6 +32,15 @@ pub struct Arguments {
     /// Stop a running build, or all that runs and waits of a project
     #[arg(long, conflicts_with_all = ["force", "branch", "revision", "wait", "follow"])]
     pub stop: bool,
+    /// Do a build again that is over, PROJECT:N: its commit, with the steps that the project has now
+    #[arg(long, conflicts_with_all = ["force", "branch", "revision"])]
+    pub retry: bool,
+    /// With --retry: begin at the step that failed first
+    #[arg(long, requires = "retry", conflicts_with = "from")]
+    pub from_failed: bool,
+    /// With --retry: begin at this step
+    #[arg(long, requires = "retry", value_name = "STEP")]
+    pub from: Option<StepName>,
     /// Take requests; run by ci-request.service
     #[arg(long, hide = true)]
     pub take_requests: bool,

@@ -81,7 +81,10 @@ impl Walk<'_> {
     }
 
     fn table(&mut self, table: &Table, keys: &'static [Key]) {
-        for key in keys {
+        // A table ends what stands above it, so those come last, as in TOML.
+        let is_table = |key: &&Key| matches!(key.kind, Kind::Table(_) | Kind::Tables(_));
+        let (tables, plain_keys): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(is_table);
+        for key in plain_keys.into_iter().chain(tables) {
             let dot = if self.path.is_empty() { "" } else { "." };
             let path = format!("{}{dot}{}", self.path, key.name);
             let Some(node) = table.get(key.name) else {

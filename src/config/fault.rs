@@ -5,6 +5,7 @@ use super::name::WordFault;
 use super::path::PathFault;
 use super::quantity::QuantityFault;
 use super::url::UrlFault;
+use super::wanted::WantedFault;
 use crate::model::name::NameError;
 
 /// One thing that is wrong; where it is, is [`super::problem::Problem`]'s part.
@@ -29,6 +30,8 @@ pub(super) enum Fault {
     Type { expected: &'static str, found: &'static str },
     #[error("{found:?} is not a known value{hint}")]
     UnknownWord { found: String, hint: Hint },
+    #[error("there is no [[lock]] named {name:?} in ci.toml{hint}")]
+    UnknownLock { name: String, hint: Hint },
     #[error("must be from {min} to {max}")]
     Range { min: String, max: String },
     #[error("must be at least {0}")]
@@ -43,6 +46,8 @@ pub(super) enum Fault {
     Url(#[from] UrlFault),
     #[error(transparent)]
     Path(#[from] PathFault),
+    #[error(transparent)]
+    Wanted(#[from] WantedFault),
     #[error(transparent)]
     Word(#[from] WordFault),
     #[error(transparent)]

@@ -70,9 +70,22 @@ pub static SITE: &[Key] = &[
     key("title-url", TEXT, Absent("no link"), "where the title on the page leads"),
     key("base-url", TEXT, Text("http://localhost:8010"), "how people reach the status page"),
     key("max-builds", COUNT, Count(2), "how many builds run at once over all projects"),
+    key(
+        "memory-pressure",
+        COUNT,
+        Count(20),
+        "no build starts while something waits for memory in more percent of the time; 0 is never",
+    ),
+    key("memory-available", SIZE, Text("64M"), "no build starts while less memory is available; 0 is never"),
+    key("lock", Tables(SITE_LOCK), Empty, "what builds of different projects share"),
     key("mail", Table(MAIL), Empty, "how mail leaves the machine"),
     key("defaults", Layer, Empty, "holds for all projects"),
     key("template", Layer, Empty, "[template.NAME] holds for projects that name it"),
+];
+
+static SITE_LOCK: &[Key] = &[
+    key("name", TEXT, Required, "a-z, 0-9 and -, a letter first"),
+    key("count", COUNT, Count(1), "how many builds may hold it at once"),
 ];
 
 static MAIL: &[Key] = &[
@@ -84,12 +97,20 @@ static MAIL: &[Key] = &[
 pub static PROJECT: &[Key] = &[
     key("template", TEXT, Absent("none"), "the [template.NAME] of ci.toml that this builds on"),
     key("description", TEXT, Absent("none"), "one line for page and list"),
+    key("priority", COUNT, Count(0), "higher starts first, -100 to 100; each minute of waiting counts as one"),
+    key("max-builds", COUNT, Count(1), "how many builds of it run at once, each in its own workspace"),
+    key("lock", Tables(LOCK), Empty, "what a build takes for its whole length"),
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
     key("step", Tables(STEP), Empty, "what a build runs, in order"),
     key("service", Tables(SERVICE), Empty, "what runs beside the steps, for the build's length"),
     key("deploy", Table(DEPLOY), Absent("not deployed"), "where a green build goes"),
     key("notify", Table(NOTIFY), Empty, "whom to tell"),
+];
+
+static LOCK: &[Key] = &[
+    key("name", TEXT, Required, "of a [[lock]] in ci.toml"),
+    key("mode", Value("counting or exclusive"), Text("counting"), "with as many others as it counts, or with none"),
 ];
 
 static SOURCE: &[Key] = &[
@@ -150,6 +171,7 @@ static STEP: &[Key] = &[
     key("branches", TEXTS, Empty, "patterns of branch names on which it runs; none is every ref"),
     key("refs", TEXTS, Empty, "patterns of whole ref names, such as refs/tags/*, on which it runs"),
     key("files", TEXTS, Empty, "patterns of files, with ! in front of those that do not count; one must have changed"),
+    key("retry", Table(RETRY), Absent("not tried again"), "a failing step is tried again"),
     key("env", Map, Empty, "over the build's"),
     key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
@@ -157,6 +179,12 @@ static STEP: &[Key] = &[
     key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
     key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
     key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
+    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
+];
+
+static RETRY: &[Key] = &[
+    key("times", COUNT, Required, "how often after the first attempt, 1 to 10"),
+    key("delay", DURATION, Count(0), "between two attempts"),
 ];
 
 static SERVICE: &[Key] = &[

@@ -172,7 +172,8 @@ fn read_project(site: &SiteFile, path: &Path, name: &ProjectName) -> Result<(Pro
     let read = read_tree(site, path, &mut problems).and_then(|(file, tree)| {
         let start = (Spot::start(&file), Layer::Project);
         let mut reader = Reader::of(&tree, PROJECT, start, Completeness::Whole, &mut problems);
-        let project = check::project(name, &mut reader)?;
+        let locks = site.site.as_ref().ok().map(|site| &site.queue.locks);
+        let project = check::project(name, &mut reader, locks)?;
         Some((project, tree))
     });
     let consequence = Consequence::Project(name.clone());

@@ -6,10 +6,6 @@ type Planned = (&'static str, &'static str, Option<&'static str>);
 static KEYS: &[Planned] = &[
     ("", "schedule", Some("a systemd timer of your own can run `ci-build PROJECT`")),
     ("", "pipeline", Some("the steps stand in this file; a step can run a script of the repository")),
-    ("", "locks", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
-    ("", "lock", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
-    ("", "priority", None),
-    ("", "max-builds", Some("each project has one build at a time; `max-builds` in ci.toml is for all")),
     ("", "cancel-superseded", Some("`ci-build --stop` stops a build")),
     ("", "build-outside", Some("refs from outside are not built")),
     ("", "caches", Some("HOME lasts from build to build")),
@@ -26,13 +22,8 @@ static KEYS: &[Planned] = &[
     ("build", "keep", None),
     ("build", "caches", Some("HOME lasts from build to build")),
     ("build", "cache", Some("HOME lasts from build to build")),
-    ("build", "locks", Some("`max-builds = 1` in ci.toml lets one build run at a time")),
-    ("build", "priority", None),
-    ("build", "parallel", None),
     ("build", "cancel-superseded", Some("`ci-build --stop` stops a build")),
-    ("step", "junit", None),
     ("step", "artifacts", None),
-    ("step", "retry", None),
     ("step", "pty", None),
     ("step", "caches", Some("HOME lasts from build to build")),
     ("deploy", "secrets", None),
@@ -49,7 +40,6 @@ static KEYS: &[Planned] = &[
     ("notify", "matrix", None),
     ("notify", "commit-status", None),
     ("site", "irc", None),
-    ("site", "locks", Some("`max-builds = 1` lets one build run at a time")),
     ("site", "keep", None),
 ];
 

@@ -2,7 +2,9 @@
 
 pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
+use super::order::Rules;
 use super::pattern::{Files, Pattern};
+use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,8 @@ pub struct Project {
     pub deploy: Option<Deploy>,
     /// `[notify]`
     pub notify: Notify,
+    /// `priority`, `max-builds` and `[[lock]]`
+    pub rules: Rules,
 }
 
 impl Project {
@@ -171,14 +175,27 @@ pub struct Step {
     pub when: When,
     /// `branches`, `refs` and `files`
     pub only: Only,
+    /// `retry`
+    pub retry: Option<Retry>,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
     /// `secrets`: exactly these; none is the build's.
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
-    /// `memory`, `tasks`, `cpu` and `disk` of this step, each over the build's.
+    /// `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
+    /// `junit`: its reports.
+    pub junit: Vec<WantedFiles>,
+}
+
+/// How often a failing step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// `times`: after the first attempt; 1 to 10.
+    pub times: u32,
+    /// `delay`: from the end of one to the next; default none.
+    pub delay: Duration,
 }
 
 /// A database, broker or the like beside the steps of a build.

@@ -1,5 +1,8 @@
 //! What `ci.toml` says of the whole installation, checked.
 
+use super::order::{Bounds, MemoryBounds};
+use std::collections::BTreeMap;
+
 /// The checked content of `ci.toml`; a missing file is `Site::default()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -9,8 +12,8 @@ pub struct Site {
     pub title_url: Option<String>,
     /// `base-url`: how people reach the status page, without a slash at its end; links in mails and `CI_URL`.
     pub base_url: String,
-    /// `max-builds`: how many builds run at once over all projects, at least 1.
-    pub max_builds: u32,
+    /// What starts builds, and what keeps them waiting.
+    pub queue: Bounds,
     /// `[mail]`
     pub mail: Mail,
 }
@@ -30,7 +33,11 @@ impl Default for Site {
             title: "unitci".to_owned(),
             title_url: None,
             base_url: "http://localhost:8010".to_owned(),
-            max_builds: 2,
+            queue: Bounds {
+                max_builds: 2,
+                locks: BTreeMap::new(),
+                memory: MemoryBounds { pressure: 20, available: 64 << 20 },
+            },
             mail: Mail { from: None, sendmail: "/usr/sbin/sendmail".into() },
         }
     }

@@ -181,8 +181,12 @@ impl Reading<'_> {
                 Value::List(list)
             }
             (Kind::Tables(_), other) => {
-                return self
-                    .refuse(toml.span(), Fault::expected("tables, each under its own [[step]]", kind_of(other)));
+                let tables = match key.name {
+                    "step" => "tables, each under its own [[step]]",
+                    "lock" => "tables, each under its own [[lock]]",
+                    _ => "tables, each under a header of its own in double brackets",
+                };
+                return self.refuse(toml.span(), Fault::expected(tables, kind_of(other)));
             }
             (Kind::Value(_) | Kind::Map, _) => return Some(self.plain(toml)),
             (Kind::Layer, _) => return None,

@@ -9,7 +9,7 @@ mod server;
 pub use client::{AskError, ask};
 pub use server::{Peer, ServeError, serve};
 
-use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId};
+use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId, StepName};
 use serde::{Deserialize, Serialize};
 
 /// Longest question or answer, in bytes.
@@ -21,6 +21,8 @@ pub const LINE_MAX: u64 = 64 * 1024;
 pub enum Ask {
     /// A build.
     Build(BuildAsk),
+    /// A build that is over, once more.
+    Retry(RetryAsk),
     /// Stop a build, or take what waits out of the queue.
     Stop {
         /// Whose.
@@ -67,6 +69,37 @@ pub struct BuildAsk {
     pub reason: Option<String>,
     /// Chosen by the client at random: the same again is the same request.
     pub token: String,
+}
+
+/// The build that is to be done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryAsk {
+    /// Whose.
+    pub project: ProjectName,
+    /// Which.
+    pub number: BuildNumber,
+    /// From where on.
+    pub from: RetryFrom,
+    /// Why.
+    pub reason: Option<String>,
+    /// Chosen by the client at random: the same again is the same request.
+    pub token: String,
+}
+
+/// From where on a build is done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum RetryFrom {
+    /// All of it.
+    Start,
+    /// From the step that failed first.
+    Failed,
+    /// From this step.
+    Step {
+        /// Its name.
+        step: StepName,
+    },
 }
 
 /// What of a ref is to be built.

@@ -55,6 +55,8 @@ events! {
     MailFailed = "4c903e11709f40218c109d9204ec751d",
     /// A build ended because the machine did.
     MachineWentDown = "2be9bbe652ef46468d45d99a51733485",
+    /// No build starts for want of memory, or there is memory again.
+    MemoryShort = "c05010808f684769bf3d34ccb78a95c0",
     /// A running step was taken over from a supervisor that is gone.
     TakenOver = "0b34ec26361e4d45a5f4892f5b82bc43",
 }

@@ -46,7 +46,14 @@ impl Launcher {
         match order {
             Order::Prepare { project } => self.prepare(&project),
             Order::Supervise { build } => self.queue(Verb::Start, &unit::build_unit(&build)),
-            Order::StopSupervisor { build } => self.queue(Verb::Stop, &unit::build_unit(&build)),
+            Order::StopSupervisor { build } => {
+                let unit = unit::build_unit(&build);
+                let queued = self.queue(Verb::Stop, &unit)?;
+                // One that has failed is nothing to stop, but would be listed as failed for ever.
+                self.bus.reset_failed(&unit).map_err(failed)?;
+                Ok(queued)
+            }
+            Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
@@ -67,7 +74,7 @@ impl Launcher {
             Order::Work { project, work, job, timeout } => {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
-                let unit = work::unit_name(&project, work, &job)?;
+                let unit = work::unit_name(&project.name, work, &job)?;
                 let ends = [task, answer, messages];
                 let again = ends.each_ref().map(OwnedFd::try_clone);
                 let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
@@ -81,7 +88,6 @@ impl Launcher {
                 self.start(describe([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])?)
             }
             Order::StopWork { project, work, job } => {
-                let project = self.project(&project)?;
                 self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
                 Ok(Reply::Done)
             }

@@ -47,7 +47,7 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let room = room(&project.name, order.trust)?;
+    let room = room(&project.name, order.trust)?.in_slot(order.slot);
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
     let mut environment: BTreeMap<String, String> = order.env.clone();
@@ -146,6 +146,7 @@ mod tests {
                 timeout: Duration::from_secs(1),
                 network: ordered.0,
                 memory: ordered.1,
+                slot: crate::model::Slot::default(),
                 shutdown: Shutdown::Any,
                 service: None,
                 beside: None,

@@ -16,6 +16,8 @@ use std::time::Duration;
 const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
+/// What reading reports may take; the largest report that is read has 64 MiB.
+const RESULTS_MEMORY: u64 = 512 << 20;
 /// The credential that a git worker finds its key or token in.
 const GIT_CREDENTIAL: &str = "git";
 
@@ -26,18 +28,19 @@ fn word(work: Work) -> &'static str {
         Work::Tidy => "tidy",
         Work::Checkout { trust: _ } => "checkout",
         Work::Secrets => "secrets",
+        Work::Results { trust: _ } => "results",
         Work::Release => "release",
         Work::Health => "health",
         Work::Mail => "mail",
     }
 }
 
-pub(super) fn unit_name(project: &Project, work: Work, job: &str) -> Result<String, Refusal> {
+pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<String, Refusal> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if job.is_empty() || job.len() > 64 || !job.chars().all(plain) {
         return Err(refused(format!("{job:?} cannot be part of a unit's name")));
     }
-    Ok(unit::worker_unit(&project.name, word(work), job))
+    Ok(unit::worker_unit(project, word(work), job))
 }
 
 pub(super) fn describe(
@@ -67,6 +70,7 @@ pub(super) fn describe(
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
         Work::Secrets => secrets(place, project)?,
+        Work::Results { trust } => results(place, project, trust)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
@@ -129,6 +133,19 @@ fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
     properties.extend(walls(Network::None));
     properties.extend(nothing_of_ours(place));
     properties.extend(secret::of_project(place, project)?);
+    Ok(properties)
+}
+
+/// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
+fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
+    let room = room(&project.name, trust)?;
+    let workspace = text(&room.workspace(place));
+    let mut properties = identity(&project.name, &room.user());
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.push(Property::private_tmp(true));
+    properties.push(Property::bind_read_only_paths(&[(&workspace, &workspace)]));
+    properties.push(Property::memory_max(RESULTS_MEMORY));
     Ok(properties)
 }
 

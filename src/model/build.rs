@@ -1,6 +1,7 @@
 //! A build and its steps.
 
 use super::id::{BuildId, CommitId, RefName, RequestId, StepIndex};
+use super::lock::Holds;
 use super::name::StepName;
 use super::request::{Change, Origin, Target};
 use super::room::Room;
@@ -38,12 +39,14 @@ pub struct Build {
     pub state: BuildState,
     /// Who wants it stopped, when somebody does.
     pub stop: Option<Stop>,
+    /// What it has to itself until it is over.
+    pub holds: Holds,
 }
 
 impl Build {
     /// Where and as whom it lives.
     pub fn room(&self) -> Room {
-        Room::of(&self.id.project, self.trust)
+        Room::of(&self.id.project, self.trust).in_slot(self.holds.slot)
     }
 }
 
@@ -106,7 +109,11 @@ pub struct StepRow {
     pub unneeded: Option<String>,
     /// Where it stands.
     pub state: StepState,
-    /// What it used, once it is over.
+    /// How often it has been begun; 0 if it has not, or if that was before attempts were counted.
+    pub attempts: u32,
+    /// While a step that failed waits for its next attempt.
+    pub again: Option<Again>,
+    /// What it used, in all attempts that are over.
     pub usage: Usage,
     /// Size of its log in bytes and lines, once it is over.
     pub log: Option<LogSize>,
@@ -139,6 +146,15 @@ pub struct StepWords {
     pub description: Option<String>,
     /// Afterwards: `compile`; without it the description stays.
     pub done: Option<String>,
+}
+
+/// An attempt of a step is over, and another follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// When it is due.
+    pub due: Timestamp,
+    /// How the one that is over ended, in words.
+    pub outcome: String,
 }
 
 /// Where a step stands.
@@ -177,6 +193,20 @@ pub struct Usage {
     /// Bytes written to block devices.
     #[serde(default)]
     pub io_written: Option<u64>,
+}
+
+impl Usage {
+    /// What two attempts have used together.
+    #[must_use]
+    pub fn and(self, other: Usage) -> Usage {
+        let sum = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).reduce(u64::saturating_add);
+        Usage {
+            cpu_usec: sum(self.cpu_usec, other.cpu_usec),
+            memory_peak: self.memory_peak.max(other.memory_peak),
+            io_read: sum(self.io_read, other.io_read),
+            io_written: sum(self.io_written, other.io_written),
+        }
+    }
 }
 
 /// How long a published log is.

@@ -21,7 +21,7 @@ pub struct LineError {
 
 /// Control characters, and those that reorder or hide what stands around them (Unicode's `Bidi_Control` and
 /// zero-width ones): a terminal or page would show something else than what is there.
-fn misleads(c: char) -> bool {
+pub(super) fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}')
 }

@@ -1,7 +1,7 @@
 //! A request: somebody or something wants a build.
 
 use super::id::{BuildNumber, CommitId, RefName, RequestId};
-use super::name::ProjectName;
+use super::name::{ProjectName, StepName};
 use super::unit::Trust;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,15 @@ pub enum Origin {
         /// That build.
         build: BuildNumber,
     },
+    /// A person wants a build done again: its commit, ref and trust.
+    Retry {
+        /// The user's name.
+        name: String,
+        /// That build.
+        build: BuildNumber,
+        /// The first step that runs; the steps before it are taken over. None is all of them.
+        from: Option<StepName>,
+    },
 }
 
 impl Origin {
@@ -52,14 +61,14 @@ impl Origin {
     pub fn goes_first(&self) -> bool {
         match self {
             Origin::Force { .. } => true,
-            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } => false,
+            Origin::Poll | Origin::Person { .. } | Origin::Again { .. } | Origin::Retry { .. } => false,
         }
     }
 
     /// The person behind it, if there is one.
     pub fn person(&self) -> Option<&str> {
         match self {
-            Origin::Person { name } | Origin::Force { name } => Some(name),
+            Origin::Person { name } | Origin::Force { name } | Origin::Retry { name, .. } => Some(name),
             Origin::Poll | Origin::Again { .. } => None,
         }
     }
@@ -71,6 +80,10 @@ impl Origin {
             Origin::Person { name } => format!("asked for by {name}"),
             Origin::Force { name } => format!("forced by {name}"),
             Origin::Again { build } => format!("again, because the machine went down during build {build}"),
+            Origin::Retry { name, build, from: None } => format!("build {build} once more, asked for by {name}"),
+            Origin::Retry { name, build, from: Some(step) } => {
+                format!("build {build} once more from step {step} on, asked for by {name}")
+            }
         }
     }
 }

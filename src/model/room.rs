@@ -1,5 +1,6 @@
 //! The room of a build: where and as whom it lives.
 
+use super::lock::Slot;
 use super::name::ProjectName;
 use super::place::Place;
 use super::unit::{self, Trust};
@@ -13,6 +14,8 @@ pub struct Room {
     pub project: ProjectName,
     /// For whose commits.
     pub trust: Trust,
+    /// Which of its workspaces; builds that run at once share all else.
+    pub slot: Slot,
 }
 
 impl Room {
@@ -27,7 +30,20 @@ impl Room {
 
     /// The room for a project's builds of such commits.
     pub fn of(project: &ProjectName, trust: Trust) -> Room {
-        Room { project: project.clone(), trust }
+        Room { project: project.clone(), trust, slot: Slot::default() }
+    }
+
+    /// The same room with another workspace.
+    pub fn in_slot(self, slot: Slot) -> Room {
+        Room { slot, ..self }
+    }
+
+    /// `workspace`, and `workspace-1` beside it for a second build at the same time; likewise `tmp`.
+    pub fn of_slot(base: &str, slot: Slot) -> String {
+        match slot {
+            Slot(0) => base.to_owned(),
+            Slot(number) => format!("{base}-{number}"),
+        }
     }
 
     /// `cib-gkp`, or `cix-gkp` for refs from outside: who checks out and runs the steps.
@@ -49,12 +65,12 @@ impl Room {
 
     /// `/var/cache/ci/gkp/workspace`
     pub fn workspace(&self, place: &Place) -> PathBuf {
-        self.folder(place).join(Room::WORKSPACE)
+        self.folder(place).join(Room::of_slot(Room::WORKSPACE, self.slot))
     }
 
     /// `/var/cache/ci/gkp/tmp`
     pub fn tmp(&self, place: &Place) -> PathBuf {
-        self.folder(place).join(Room::TMP)
+        self.folder(place).join(Room::of_slot(Room::TMP, self.slot))
     }
 
     /// `/var/cache/ci/gkp/home`
@@ -71,6 +87,19 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn builds_at_the_same_time_share_all_but_workspace_and_tmp() {
+        let place = Place::system();
+        let first = Room::of(&"gkp".parse().unwrap(), Trust::Inside);
+        let second = first.clone().in_slot(Slot(1));
+        assert_eq!(second.workspace(&place), PathBuf::from("/var/cache/ci/gkp/workspace-1"));
+        assert_eq!(second.tmp(&place), PathBuf::from("/var/cache/ci/gkp/tmp-1"));
+        assert_eq!(
+            (second.user(), second.home(&place), second.cache(&place)),
+            (first.user(), first.home(&place), first.cache(&place))
+        );
+    }
 
     #[test]
     fn no_two_rooms_share_a_user_or_a_folder() {

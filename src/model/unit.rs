@@ -49,6 +49,9 @@ pub fn build_unit(build: &BuildId) -> String {
     format!("ci-build@{build}.service")
 }
 
+/// Starts the dispatcher in a while: while builds wait for something that nobody tells the end of.
+pub const AGAIN_TIMER: &str = "ci-build-again.timer";
+
 /// `ci-deploy@gkp.service`: one project's deploys; the unit's name is their lock.
 pub fn deploy_unit(project: &ProjectName) -> String {
     format!("ci-deploy@{project}.service")

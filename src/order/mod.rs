@@ -13,7 +13,7 @@ pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
-use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, StepIndex, StepName, Trust};
+use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, Trust};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub enum Order {
         /// Which build.
         build: BuildId,
     },
+    /// Have the queue looked at again in a while; answered when systemd has queued it.
+    LookAgain,
     /// Start a project's deploys; answered when systemd has queued it.
     Deploy {
         /// Whose.
@@ -133,6 +135,9 @@ pub struct StepOrder {
     /// No more memory than this, in bytes, likewise.
     #[serde(default)]
     pub memory: Option<u64>,
+    /// In which of the project's workspaces.
+    #[serde(default)]
+    pub slot: Slot,
     /// When the machine goes down.
     pub shutdown: Shutdown,
     /// What it is asked for beyond that when it is a service of the build, beside its steps.
@@ -180,6 +185,11 @@ pub enum Work {
     },
     /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
     Secrets,
+    /// Reads what a step left in the workspace, and can change none of it: the user of the room, no network.
+    Results {
+        /// For whose commit.
+        trust: Trust,
+    },
     /// Works on the deploy target: its user, no network.
     Release,
     /// Asks a site how it is: nobody, network.

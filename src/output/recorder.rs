@@ -264,6 +264,38 @@ impl Recorder {
         Ok(())
     }
 
+    /// A line of our own, after all that came before it; once, however often it is asked for in a row. Only between two
+    /// programs that print here: what is held back of the output is taken for whole.
+    pub fn note(&mut self, line: &str, journal: &mut dyn FnMut(&JournalBatch<'_>)) -> io::Result<()> {
+        self.publish(Rest::Ended, journal)?;
+        let text = format!("{line}\n");
+        let tail = self.tail(text.len() + 1)?;
+        let open = tail.last().is_some_and(|byte| *byte != b'\n');
+        if !tail.ends_with(text.as_bytes()) {
+            let text = if open { format!("\n{text}") } else { text };
+            self.raw.write_all_at(text.as_bytes(), self.raw_end)?;
+            self.raw_end += text.len() as u64;
+            self.publish(Rest::Ended, journal)?;
+        }
+        self.share_published(journal)?;
+        self.flush_share(journal)?;
+        self.state.save(&self.at)
+    }
+
+    /// The last bytes that are published.
+    pub fn tail(&self, most: usize) -> io::Result<Vec<u8>> {
+        let from = self.at.published.saturating_sub(most as u64);
+        let mut tail = vec![0; usize::try_from(self.at.published - from).unwrap_or(most)];
+        self.log.read_exact_at(&mut tail, from)?;
+        Ok(tail)
+    }
+
+    /// Another program prints from now on, into another pipe.
+    pub fn begin_again(&mut self) {
+        self.pipe = PipeState::Drained;
+        self.last_output = Instant::now();
+    }
+
     /// Ends the log: publishes what was held back, and says how much was thrown away. Look into the pipe before, by
     /// [`Recorder::drain`].
     pub fn end(mut self, journal: &mut dyn FnMut(&JournalBatch<'_>)) -> io::Result<Ended> {

@@ -3,7 +3,7 @@
 use super::{Clock, Frame, Refresh, class, foreign, live_since, site_link, state};
 use crate::config::Site;
 use crate::model::DeployState;
-use crate::view::text::{count, duration, harmless};
+use crate::view::text::{count, duration, harmless, moment};
 use crate::view::{Activity, Configured, Light, Line, Overview, Running, Setup, standing, subject, took, when};
 use maud::{Markup, html};
 
@@ -116,7 +116,11 @@ fn row(line: &Line, clock: &Clock) -> Markup {
                 }
                 @for running in &line.running { (at_work(running, &address, clock)) }
                 @if !line.waiting.is_empty() && line.last.is_some() {
-                    div { (state("waiting", Light::Blue)) " " (count(line.waiting.len(), "request")) " in the queue" }
+                    div { (state("waiting", Light::Blue)) " " (count(line.waiting.len(), "request")) " in the queue"
+                        @if let Some(request) = line.waiting.first() {
+                            small { " · " (foreign(&line.why_waits(request, |time| moment(time, clock.now, &clock.zone)))) }
+                        }
+                    }
                 }
                 @for trouble in line.troubles() {
                     p.bad { (harmless(&trouble.describe(clock.now))) }

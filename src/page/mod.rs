@@ -8,6 +8,7 @@ mod build;
 mod front;
 mod log;
 mod project;
+mod report;
 
 pub use build::build;
 pub use front::front;

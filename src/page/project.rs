@@ -5,7 +5,7 @@ use super::{Clock, Frame, Refresh, foreign, live_since, site_link, state};
 use crate::config::Site;
 use crate::model::{Build, BuildNumber, Deploy, DeployState, Outcome, deploy::DeployOrigin};
 use crate::store::{ReleaseRow, Standing};
-use crate::view::text::{between, duration, harmless};
+use crate::view::text::{between, duration, harmless, moment};
 use crate::view::{Activity, Light, ProjectView, Setup, standing, subject, took, when};
 use maud::{Markup, html};
 
@@ -67,7 +67,7 @@ fn queue(view: &ProjectView, clock: &Clock) -> Markup {
                     (state("waiting", Light::Blue)) " "
                     @if let Some(reference) = &request.ask.reference { (foreign(reference.short())) ", " }
                     (foreign(&request.ask.origin.describe())) ", since " (clock.ago(request.created))
-                    @if let Some(until) = request.ask.not_before { " · not before " (clock.time(until)) }
+                    " · " (foreign(&view.line.why_waits(request, |time| moment(time, clock.now, &clock.zone))))
                     @if let Some(change) = request.ask.changes.first() { " · " (foreign(&change.subject)) }
                 }
             }

@@ -1,7 +1,7 @@
 //! Asking for a build, and for its end.
 
 use super::WishError;
-use crate::intake::{Answer, Ask, BuildAsk, What, ask};
+use crate::intake::{Answer, Ask, BuildAsk, RetryAsk, RetryFrom, What, ask};
 use crate::model::{BuildId, BuildNumber, BuildSpec, CommitId, Place, ProjectName, RefName, RequestId, Verdict};
 use crate::store::Store;
 use std::io::Write;
@@ -54,6 +54,17 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
     });
     match ask(place, &question)? {
         Answer::Queued { request } => Ok(Wished::Queued(request)),
+        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
+            Err(WishError::of(answer))
+        }
+    }
+}
+
+/// Asks for a build that is over to be done again.
+pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<String>) -> Result<RequestId, WishError> {
+    let BuildId { project, number } = build.clone();
+    match ask(place, &Ask::Retry(RetryAsk { project, number, from, reason, token: token()? }))? {
+        Answer::Queued { request } => Ok(request),
         answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
             Err(WishError::of(answer))
         }

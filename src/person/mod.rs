@@ -6,7 +6,7 @@ mod poll;
 mod release;
 mod wait;
 
-pub use build::{Wish, Wished, stop_and_tell, wish};
+pub use build::{Wish, Wished, retry, stop_and_tell, wish};
 pub use deploy::{Deploying, deploy, rollback};
 pub use poll::{look, look_and_tell};
 pub use release::follow;

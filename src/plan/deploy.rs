@@ -258,6 +258,7 @@ mod tests {
             created: time,
             state: BuildState::Starting,
             stop: None,
+            holds: crate::model::Holds::default(),
         }
     }
 

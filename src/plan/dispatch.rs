@@ -1,34 +1,14 @@
-//! What may start now, and what becomes of builds whose supervisor is not there.
+//! What becomes of builds whose supervisor is not there.
 
-use crate::model::{Build, BuildState, Origin, ProjectName, Request, RequestId};
-use jiff::Timestamp;
-use std::collections::BTreeSet;
-
-/// Which waiting requests become builds now: forced ones first, then in order of their first request; one build of a
-/// project at a time; at most `max_builds` over all.
-pub fn may_start(waiting: &[Request], unfinished: &[Build], max_builds: u32, now: Timestamp) -> Vec<RequestId> {
-    let mut busy: BTreeSet<&ProjectName> = unfinished.iter().map(|b| &b.id.project).collect();
-    let mut free = (max_builds as usize).saturating_sub(unfinished.len());
-    let mut queue: Vec<&Request> = waiting.iter().filter(|r| r.ask.not_before.is_none_or(|t| t <= now)).collect();
-    queue.sort_by_key(|r| (!r.ask.origin.goes_first(), r.first, r.id));
-    let mut start = Vec::new();
-    for request in queue {
-        if free == 0 {
-            break;
-        }
-        if busy.insert(&request.ask.project) {
-            start.push(request.id);
-            free -= 1;
-        }
-    }
-    start
-}
+use crate::model::{Build, BuildState, Origin};
 
 /// Whether a build's supervisor is there, as systemd tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supervisor {
-    /// Running, starting, stopping, or about to be restarted.
+    /// Running, starting or stopping.
     There,
+    /// Dead, and systemd is about to start it again.
+    Returning,
     /// Nowhere.
     Absent,
     /// systemd has given it up.
@@ -40,8 +20,15 @@ pub enum Supervisor {
 pub enum Care {
     /// It is in good hands.
     Nothing,
+    /// Somebody wants it stopped: its supervisor is to be told.
+    Stop,
     /// Its supervisor is to be started.
     Start,
+    /// Its supervisor was taken away before it could write down that this is a stop: that is written down, and another
+    /// one started to clean up.
+    TakenAway,
+    /// The machine went down while it was being stopped: *cancelled*.
+    Stopped,
     /// The machine went down under it: *exception*, and once more if it was not such a second try itself.
     MachineWentDown {
         /// Whether it is queued again.
@@ -54,14 +41,20 @@ pub enum Care {
 /// Looks at one unfinished build.
 pub fn care(build: &Build, supervisor: Supervisor, boot_now: &str) -> Care {
     match (&build.state, supervisor) {
-        (BuildState::Finished { .. }, _) | (_, Supervisor::There) => Care::Nothing,
+        (BuildState::Running { .. }, Supervisor::There) if build.stop.is_some() => Care::Stop,
+        // One that comes, or comes back, reads in the row that it is to stop; to stop it now would keep it away.
+        (BuildState::Finished { .. }, _) | (_, Supervisor::There | Supervisor::Returning) => Care::Nothing,
         (BuildState::Running { boot, .. }, Supervisor::Absent | Supervisor::Failed) if boot != boot_now => {
+            if build.stop.is_some() {
+                return Care::Stopped;
+            }
             let again = match build.origin {
                 Origin::Again { .. } => false,
-                Origin::Poll | Origin::Person { .. } | Origin::Force { .. } => true,
+                Origin::Poll | Origin::Person { .. } | Origin::Force { .. } | Origin::Retry { .. } => true,
             };
             Care::MachineWentDown { again }
         }
+        (BuildState::Running { .. }, Supervisor::Absent) if build.stop.is_none() => Care::TakenAway,
         (BuildState::Starting | BuildState::Running { .. }, Supervisor::Absent) => Care::Start,
         (BuildState::Starting | BuildState::Running { .. }, Supervisor::Failed) => Care::GiveUp,
     }
@@ -70,34 +63,11 @@ pub fn care(build: &Build, supervisor: Supervisor, boot_now: &str) -> Care {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BuildId, BuildNumber, CommitId, NewRequest, RequestState, Target, Trust};
+    use crate::model::{BuildId, BuildNumber, RequestId, Target, Trust};
+    use jiff::Timestamp;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
-    }
-
-    fn commit() -> CommitId {
-        "a".repeat(40).parse().unwrap()
-    }
-
-    fn request(id: i64, project: &str, origin: Origin, not_before: Option<i64>) -> Request {
-        Request {
-            id: RequestId(id),
-            ask: NewRequest {
-                project: project.parse().unwrap(),
-                reference: None,
-                target: Target::Commit { commit: commit() },
-                origin,
-                trust: Trust::Inside,
-                reason: None,
-                changes: vec![],
-                not_before: not_before.map(at),
-                token: None,
-            },
-            created: at(id),
-            first: at(id),
-            state: RequestState::Waiting,
-        }
     }
 
     fn build(project: &str, origin: Origin, state: BuildState) -> Build {
@@ -115,26 +85,7 @@ mod tests {
             created: at(0),
             state,
             stop: None,
-        }
-    }
-
-    #[test]
-    fn what_may_start() {
-        let force = || Origin::Force { name: "ada".into() };
-        let poll = |id, project| request(id, project, Origin::Poll, None);
-        let table: [(&str, Vec<Request>, &[&str], u32, &[i64]); 7] = [
-            ("in order", vec![poll(1, "a"), poll(2, "b")], &[], 2, &[1, 2]),
-            ("no more than max-builds", vec![poll(1, "a"), poll(2, "b")], &[], 1, &[1]),
-            ("running ones count", vec![poll(1, "a"), poll(2, "b")], &["x"], 2, &[1]),
-            ("one of a project at a time", vec![poll(1, "a"), poll(2, "a"), poll(3, "b")], &[], 9, &[1, 3]),
-            ("not while its project builds", vec![poll(1, "a"), poll(2, "b")], &["a"], 9, &[2]),
-            ("forced goes first", vec![poll(1, "a"), request(2, "b", force(), None)], &[], 1, &[2]),
-            ("the stable timer", vec![request(1, "a", Origin::Poll, Some(50)), poll(2, "b")], &[], 9, &[2]),
-        ];
-        for (what, waiting, running, max, expected) in table {
-            let running: Vec<Build> = running.iter().map(|p| build(p, Origin::Poll, BuildState::Starting)).collect();
-            let got: Vec<i64> = may_start(&waiting, &running, max, at(10)).into_iter().map(|r| r.0).collect();
-            assert_eq!(got, expected, "{what}");
+            holds: crate::model::Holds::default(),
         }
     }
 
@@ -145,7 +96,8 @@ mod tests {
         let table = [
             ("in good hands", Origin::Poll, running("now"), Supervisor::There, Care::Nothing),
             ("dispatcher died in between", Origin::Poll, BuildState::Starting, Supervisor::Absent, Care::Start),
-            ("stopped for an upgrade", Origin::Poll, running("now"), Supervisor::Absent, Care::Start),
+            ("systemctl stop killed it", Origin::Poll, running("now"), Supervisor::Absent, Care::TakenAway),
+            ("killed just now", Origin::Poll, running("now"), Supervisor::Returning, Care::Nothing),
             ("cannot live", Origin::Poll, running("now"), Supervisor::Failed, Care::GiveUp),
             ("cannot even start", Origin::Poll, BuildState::Starting, Supervisor::Failed, Care::GiveUp),
             ("power cut", Origin::Poll, running("old"), Supervisor::Absent, Care::MachineWentDown { again: true }),
@@ -154,6 +106,24 @@ mod tests {
         ];
         for (what, origin, state, supervisor, expected) in table {
             assert_eq!(care(&build("gkp", origin, state), supervisor, "now"), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn care_for_builds_that_somebody_wants_stopped() {
+        let running = |boot: &str| BuildState::Running { started: at(0), boot: boot.into() };
+        for (what, state, supervisor, expected) in [
+            ("it is told", running("now"), Supervisor::There, Care::Stop),
+            ("it comes and reads it", BuildState::Starting, Supervisor::There, Care::Nothing),
+            ("it comes back and reads it", running("now"), Supervisor::Returning, Care::Nothing),
+            ("it was killed while it cleaned up", running("now"), Supervisor::Absent, Care::Start),
+            ("it never came", BuildState::Starting, Supervisor::Absent, Care::Start),
+            ("a power cut", running("old"), Supervisor::Absent, Care::Stopped),
+            ("it cannot live", running("now"), Supervisor::Failed, Care::GiveUp),
+        ] {
+            let stop = Some(crate::model::Stop { by: "ada".into(), reason: None });
+            let build = Build { stop, ..build("gkp", Origin::Poll, state) };
+            assert_eq!(care(&build, supervisor, "now"), expected, "{what}");
         }
     }
 }

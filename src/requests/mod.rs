@@ -1,6 +1,7 @@
 //! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
 
 mod deploy;
+mod retry;
 
 use crate::config::{LoadError, Project, load_project};
 use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
@@ -69,6 +70,7 @@ impl Taker<'_> {
     fn decide(&self, ask: Ask, peer: &Peer) -> Answer {
         let answer = match ask {
             Ask::Build(build) => self.build(build, peer),
+            Ask::Retry(retry) => self.retry(&retry, peer),
             Ask::Stop { project, number, reason } => self.stop(&project, number, reason, peer),
             Ask::Poll { projects } => self.poll(&projects),
             Ask::Deploy { project, number, reason } => self.deploy(&project, |tx, config, now| {
@@ -127,11 +129,16 @@ impl Taker<'_> {
             })
             .map_err(|e: StoreError| store_trouble(&e))?;
         tell::queued(&ask.project, &queued, &origin.describe());
+        self.start_soon();
+        Ok(Answer::Queued { request: queued.id() })
+    }
+
+    /// Has what was queued started once the client has its answer.
+    fn start_soon(&self) {
         match self.queued.try_send(()) {
             Ok(()) | Err(TrySendError::Full(())) => {}
             Err(TrySendError::Disconnected(())) => Wake::Build.up_or_warn(self.place),
         }
-        Ok(Answer::Queued { request: queued.id() })
     }
 
     /// The wish is recorded first; the dispatcher stops the units.

@@ -38,10 +38,9 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
     }
     for request in &line.waiting {
         let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());
-        let until =
-            request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
+        let why = line.why_waits(request, |time| screen.moment(time));
         let text = format!(
-            "waiting: {reference}, {}, since {}{until}",
+            "waiting: {reference}, {}, since {}, {why}",
             request.ask.origin.describe(),
             screen.ago(request.created)
         );
@@ -137,6 +136,7 @@ pub(super) fn build(place: &Place, view: &BuildView, screen: &Screen) -> String 
     if !view.steps.is_empty() {
         out.push('\n');
         out += &steps(view, screen);
+        out += &super::report::tests(view, screen);
         out += &format!(
             "\n{}{}   {}\n",
             painted(DIM, "logs     "),

@@ -1,6 +1,7 @@
 //! `--json`: the same values with names that stay. Fields are only ever added; times are RFC 3339 in UTC; what is not
 //! known is `null`; words are those of the store.
 
+use super::report::TestsJson;
 use crate::model::build::{LogSize, Role, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
@@ -63,6 +64,7 @@ struct BuildJson<'a> {
     reason: Option<&'a str>,
     trust: Trust,
     stopped_by: Option<&'a str>,
+    stop_reason: Option<&'a str>,
     queued: Timestamp,
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
@@ -88,6 +90,8 @@ struct RequestJson<'a> {
     reason: Option<&'a str>,
     queued: Timestamp,
     not_before: Option<Timestamp>,
+    /// In words; none if it is about to start.
+    waits_for: Option<String>,
     changes: &'a [Change],
 }
 
@@ -155,6 +159,7 @@ pub(super) struct Whole<'a> {
     build: BuildJson<'a>,
     changes: &'a [Change],
     steps: Vec<StepJson<'a>>,
+    tests: Vec<TestsJson<'a>>,
     deploy: Option<DeployJson<'a>>,
 }
 
@@ -170,6 +175,7 @@ struct StepJson<'a> {
     state: &'static str,
     verdict: Option<Verdict>,
     outcome: Option<&'a str>,
+    attempts: u32,
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
     duration_seconds: Option<f64>,
@@ -207,6 +213,7 @@ fn build<'a>(configured: &Configured, build: &'a Build) -> BuildJson<'a> {
         reason: build.reason.as_deref(),
         trust: build.trust,
         stopped_by: build.stop.as_ref().map(|stop| stop.by.as_str()),
+        stop_reason: build.stop.as_ref().and_then(|stop| stop.reason.as_deref()),
         queued: build.queued,
         started,
         finished,
@@ -219,7 +226,7 @@ fn running<'a>(configured: &Configured, running: &'a Running) -> RunningJson<'a>
     RunningJson { build: build(configured, &running.build), step: running.step.as_ref().map(|step| step.name.as_str()) }
 }
 
-fn request(request: &Request) -> RequestJson<'_> {
+fn request<'a>(line: &Line, request: &'a Request) -> RequestJson<'a> {
     RequestJson {
         id: request.id.0,
         project: request.ask.project.as_str(),
@@ -229,6 +236,7 @@ fn request(request: &Request) -> RequestJson<'_> {
         reason: request.ask.reason.as_deref(),
         queued: request.created,
         not_before: request.ask.not_before,
+        waits_for: line.waits.get(&request.id).map(|why| why.describe(|time| time.to_string())),
         changes: &request.ask.changes,
     }
 }
@@ -304,7 +312,7 @@ fn line<'a>(configured: &Configured, line: &'a Line) -> ProjectJson<'a> {
         page: format!("{}/p/{}/", configured.site.base_url, line.name),
         last_build: line.last.as_ref().map(|last| build(configured, last)),
         running: line.running.iter().map(|one| running(configured, one)).collect(),
-        waiting: line.waiting.iter().map(request).collect(),
+        waiting: line.waiting.iter().map(|one| request(line, one)).collect(),
         live: line.live.as_ref().map(live),
         last_deploy: line.deploy.as_ref().map(deploy),
         poll: line.source.as_ref().map(|source| PollJson {
@@ -343,6 +351,7 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
         build: build(configured, &view.build),
         changes: &view.build.changes,
         steps: view.steps.iter().map(step).collect(),
+        tests: super::report::json(view),
         deploy: view.deploy.as_ref().map(deploy),
     }
 }
@@ -364,6 +373,7 @@ fn step(step: &StepRow) -> StepJson<'_> {
         state,
         verdict,
         outcome,
+        attempts: step.attempts,
         started,
         finished,
         duration_seconds: seconds(started, finished),
@@ -380,7 +390,7 @@ pub(super) fn queue<'a>(configured: &Configured, overview: &'a Overview) -> Queu
     let lines = &overview.lines;
     QueueJson {
         running: lines.iter().flat_map(|line| &line.running).map(|one| running(configured, one)).collect(),
-        waiting: lines.iter().flat_map(|line| &line.waiting).map(request).collect(),
+        waiting: lines.iter().flat_map(|line| line.waiting.iter().map(|one| request(line, one))).collect(),
         deploys: lines.iter().filter_map(|line| line.deploy.as_ref()).filter(unfinished).map(deploy).collect(),
     }
 }

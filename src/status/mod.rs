@@ -7,6 +7,7 @@ mod json;
 mod log;
 mod paint;
 mod queue;
+mod report;
 mod seen;
 mod serve;
 mod table;

@@ -39,14 +39,13 @@ pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
             rows += 1;
         }
         for request in &line.waiting {
-            let until =
-                request.ask.not_before.map_or_else(String::new, |time| format!(", not before {}", screen.moment(time)));
+            let why = line.why_waits(request, |time| screen.moment(time));
             table.row(vec![
                 name(),
                 Cell::state("waiting", Light::Grey),
                 Cell::plain(request.ask.reference.as_ref().map_or("–", |reference| reference.short())),
                 Cell::plain(screen.ago(request.created)),
-                Cell::plain(format!("request {}: {}{until}", request.id, request.ask.origin.describe())),
+                Cell::plain(format!("request {}: {}, {why}", request.id, request.ask.origin.describe())),
             ]);
             rows += 1;
         }

@@ -1,6 +1,7 @@
 //! Why a project has not been built: what was seen, when, and what became of it.
 
 use super::paint::{BOLD, Cell, Columns, PLAIN, RED, Screen, colour, painted};
+use crate::plan::queue::Why;
 use crate::view::text::{duration, harmless};
 use crate::view::{Configured, Light, ProjectView, Setup};
 
@@ -29,14 +30,14 @@ pub(super) fn why(configured: &Configured, view: &ProjectView, screen: &Screen) 
         out += &format!("  {}\n", painted(RED, &trouble.describe(screen.now)));
     }
     for running in &line.running {
-        say(&mut out, &format!("{} runs now; one build of a project runs at a time", running.build.id));
+        say(&mut out, &format!("{} runs now", running.build.id));
     }
     for request in &line.waiting {
-        let until = match request.ask.not_before {
-            Some(time) if time > screen.now => format!("until {}, unless its branch moves again", screen.moment(time)),
-            Some(_) | None => "for its turn".to_owned(),
+        let why = match line.waits.get(&request.id) {
+            Some(Why::Until(time)) => format!("waits until {}, unless its branch moves again", screen.moment(*time)),
+            Some(_) | None => line.why_waits(request, |time| screen.moment(time)),
         };
-        say(&mut out, &format!("request {} ({}) waits {until}", request.id, request.ask.origin.describe()));
+        say(&mut out, &format!("request {} ({}) {why}", request.id, request.ask.origin.describe()));
     }
     if view.tips.is_empty() {
         say(&mut out, "no watched ref has been seen in the repository yet");

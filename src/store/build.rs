@@ -3,10 +3,10 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
-use crate::model::build::{LogSize, Role, StepWords, Usage};
+use crate::model::build::{Again, LogSize, Role, StepWords, Usage};
 use crate::model::{
-    Build, BuildId, BuildNumber, BuildState, CommitId, ProjectName, RefName, Request, StepIndex, StepName, StepRow,
-    StepState, Stop, Trust, Verdict,
+    Build, BuildId, BuildNumber, BuildState, CommitId, Holds, ProjectName, RefName, Request, Slot, StepIndex, StepName,
+    StepRow, StepState, Stop, Trust, Verdict,
 };
 use jiff::Timestamp;
 use rusqlite::params;
@@ -62,6 +62,7 @@ pub(super) fn build(row: &Fields<'_>) -> Result<Build> {
         created: row.time("created")?,
         state,
         stop: row.json_if("stop")?,
+        holds: Holds { slot: Slot(row.get("slot")?), locks: row.json("locks")? },
     })
 }
 
@@ -90,6 +91,11 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
         words: StepWords { description: row.get("description")?, done: row.get("done")? },
         unneeded: row.get("unneeded")?,
         state,
+        attempts: row.get("attempts")?,
+        again: match row.time_if("again")? {
+            Some(due) => Some(Again { due, outcome: row.get::<Option<String>>("outcome")?.unwrap_or_default() }),
+            None => None,
+        },
         usage: Usage {
             cpu_usec: row.get("cpu_usec")?,
             memory_peak: row.get("memory_peak")?,
@@ -164,6 +170,15 @@ impl Read<'_> {
                    AND verdict IN ('success', 'warnings') AND sha IS NOT NULL ORDER BY number DESC LIMIT 1";
         let reference = of.reference.as_ref().map(RefName::as_str);
         one(self.0, sql, params![of.id.project.as_str(), reference, of.id.number.0], build)
+    }
+
+    /// What a build's steps ran, and how they ended, for one that is done again.
+    pub fn steps_and_specs(&self, id: &BuildId) -> Result<Vec<(StepRow, Option<String>)>> {
+        let steps = self.steps(id)?.into_iter().map(|row| {
+            let spec = self.step_spec(id, row.index)?;
+            Ok((row, spec))
+        });
+        steps.collect()
     }
 
     /// What a step runs, as it was fixed when the build began.
@@ -281,10 +296,40 @@ impl Tx<'_> {
     /// A step's unit is about to be asked for.
     pub fn step_started(&self, id: &BuildId, index: StepIndex, now: Timestamp) -> Result<()> {
         self.0.execute(
-            "UPDATE step SET state = 'running', started = ?4
+            "UPDATE step SET state = 'running', started = ?4, attempts = 1
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'pending'",
             params![id.project.as_str(), id.number.0, index.0, millis(now)],
         )?;
+        Ok(())
+    }
+
+    /// An attempt of a step is over: how, what it and those before used, and when the next is due.
+    pub fn step_again(&self, id: &BuildId, index: StepIndex, again: &Again, usage: Usage) -> Result<()> {
+        let sql = "UPDATE step SET again = ?4, outcome = ?5, cpu_usec = ?6, memory_peak = ?7, io_read = ?8,
+                     io_written = ?9
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running'";
+        self.0.execute(
+            sql,
+            params![
+                id.project.as_str(),
+                id.number.0,
+                index.0,
+                millis(again.due),
+                again.outcome,
+                usage.cpu_usec,
+                usage.memory_peak,
+                usage.io_read,
+                usage.io_written,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The next attempt's unit is about to be asked for.
+    pub fn step_attempt(&self, id: &BuildId, index: StepIndex) -> Result<()> {
+        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, again = NULL, outcome = NULL
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running' AND again IS NOT NULL";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0])?;
         Ok(())
     }
 
@@ -292,7 +337,7 @@ impl Tx<'_> {
     pub fn step_finished(&self, id: &BuildId, index: StepIndex, end: &StepEnd, now: Timestamp) -> Result<()> {
         self.0.execute(
             "UPDATE step SET state = 'finished', finished = ?4, verdict = ?5, outcome = ?6, cpu_usec = ?7,
-               memory_peak = ?8, io_read = ?9, io_written = ?10
+               memory_peak = ?8, io_read = ?9, io_written = ?10, again = NULL
              WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state <> 'finished'",
             params![
                 id.project.as_str(),
@@ -328,7 +373,7 @@ impl Tx<'_> {
         )?;
         if changed == 1 {
             self.0.execute(
-                "UPDATE step SET state = 'finished', finished = ?3, verdict = iif(state = 'pending', 'skipped', ?4),
+                "UPDATE step SET state = 'finished', again = NULL, finished = ?3, verdict = iif(state = 'pending', 'skipped', ?4),
                    outcome = iif(state = 'pending', '', ?5)
                  WHERE project = ?1 AND number = ?2 AND state <> 'finished'",
                 params![id.project.as_str(), id.number.0, millis(now), verdict.as_str(), summary],

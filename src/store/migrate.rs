@@ -9,6 +9,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("migrations/steps.sql"),
     include_str!("migrations/usage.sql"),
+    include_str!("migrations/order.sql"),
+    include_str!("migrations/tests.sql"),
     include_str!("migrations/services.sql"),
 ];
 

@@ -5,9 +5,11 @@
 
 mod build;
 mod deploy;
+mod hold;
 mod message;
 mod migrate;
 mod overview;
+mod report;
 mod request;
 mod row;
 mod source;
@@ -21,6 +23,7 @@ pub use build::{NewStep, StepEnd};
 pub use deploy::{NewDeploy, ReleaseRow, Standing};
 pub use message::{Message, NewMessage};
 pub use migrate::SCHEMA_VERSION;
+pub use report::TestedStep;
 pub use request::Queued;
 pub use source::SourceRow;
 

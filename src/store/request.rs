@@ -2,7 +2,9 @@
 
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, Tx};
-use crate::model::{BuildNumber, NewRequest, ProjectName, RefName, Request, RequestId, RequestState, Target, Trust};
+use crate::model::{
+    BuildNumber, NewRequest, Origin, ProjectName, RefName, Request, RequestId, RequestState, Target, Trust,
+};
 use jiff::Timestamp;
 use rusqlite::params;
 
@@ -86,11 +88,14 @@ impl Read<'_> {
     }
 }
 
-/// The requests that a new one makes superfluous: those that wait for the same ref of the same project. A bare revision replaces
-/// and is replaced by nothing.
+/// The requests that a new one makes superfluous: those that wait for the same ref of the same project. A bare revision,
+/// or a build done again, replaces and is replaced by nothing.
 fn collapses(ask: &NewRequest, waiting: &Request) -> bool {
     let revision = |target: &Target| matches!(target, Target::Revision { .. });
+    let again = |origin: &Origin| matches!(origin, Origin::Retry { .. });
     waiting.ask.project == ask.project
+        && !again(&ask.origin)
+        && !again(&waiting.ask.origin)
         && waiting.ask.reference == ask.reference
         && waiting.ask.trust == ask.trust
         && !revision(&ask.target)

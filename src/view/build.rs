@@ -4,6 +4,7 @@ use super::overview::Light;
 use super::text::between;
 use crate::model::build::Role;
 use crate::model::build::StepWords;
+use crate::model::report::{StepTests, TestCounts};
 use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
 use crate::store::{Read, Result};
 use jiff::Timestamp;
@@ -16,6 +17,8 @@ pub struct BuildView {
     pub build: Build,
     /// Its steps, in order; empty until its supervisor has taken it.
     pub steps: Vec<StepRow>,
+    /// What its tests said, step by step.
+    pub tests: Vec<StepTests>,
     /// Its newest deploy.
     pub deploy: Option<Deploy>,
     /// Whether there is a build with the next number.
@@ -35,6 +38,7 @@ impl BuildView {
         Ok(Some(BuildView {
             build,
             steps: read.steps(id)?,
+            tests: read.tests(id)?,
             deploy: read.deploy_of(&id.project, id.number)?,
             next: beside(id.number.0.saturating_add(1))?,
             previous: beside(id.number.0.saturating_sub(1))?,
@@ -52,6 +56,11 @@ impl BuildView {
             .find(|step| is_at(step))
             .or_else(|| ran().find(failed))
             .or_else(|| ran().rfind(|step| step.role == Role::Step))
+    }
+
+    /// The tests of all steps together.
+    pub fn test_counts(&self) -> TestCounts {
+        self.tests.iter().fold(TestCounts::default(), |sum, step| sum.and(step.counts))
     }
 
     /// The step of an index.
@@ -124,9 +133,12 @@ pub fn standing(build: &Build) -> (&'static str, Light) {
 /// What there is to say of a step besides its state: what it does, then what it did, and how that ended.
 pub fn step_words(step: &StepRow) -> String {
     let StepWords { description, done } = &step.words;
+    let attempt = (step.attempts > 1).then(|| format!("attempt {}", step.attempts));
+    let waiting = step.again.as_ref().map(|again| format!("attempt {}: {}", step.attempts, again.outcome));
     let said = match &step.state {
         StepState::Pending => [None, None],
-        StepState::Running { .. } => [description.as_deref(), None],
+        StepState::Running { .. } if waiting.is_some() => [waiting.as_deref(), Some("waiting for the next")],
+        StepState::Running { .. } => [description.as_deref(), attempt.as_deref()],
         // It did nothing.
         StepState::Finished { started: None, outcome, .. } => [None, Some(outcome.as_str())],
         StepState::Finished { started: Some(_), outcome, .. } => {

@@ -4,6 +4,7 @@
 mod build;
 mod overview;
 mod project;
+mod queue;
 pub mod text;
 mod trouble;
 

@@ -1,8 +1,12 @@
 //! All projects, one line each.
 
 use super::{Configured, Folder, Trouble};
-use crate::model::{Build, BuildId, CommitId, Deploy, DeployState, ProjectName, RefName, Request, StepRow, Verdict};
+use crate::model::{
+    Build, BuildId, CommitId, Deploy, DeployState, ProjectName, RefName, Request, RequestId, StepRow, Verdict,
+};
+use crate::plan::queue::Why;
 use crate::store::{Read, ReleaseRow, Result, SourceRow};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// All projects.
@@ -41,6 +45,8 @@ pub struct Line {
     pub running: Vec<Running>,
     /// Its requests in the queue, oldest first.
     pub waiting: Vec<Request>,
+    /// What those wait for that cannot start now.
+    pub waits: BTreeMap<RequestId, Why>,
     /// What is live.
     pub live: Option<Live>,
     /// Its newest deploy.
@@ -156,6 +162,11 @@ impl Line {
         }
     }
 
+    /// What a waiting request waits for, in words; `moment` writes a time.
+    pub fn why_waits(&self, request: &Request, moment: impl Fn(Timestamp) -> String) -> String {
+        self.waits.get(&request.id).map_or_else(|| "about to start".to_owned(), |why| why.describe(moment))
+    }
+
     /// `deploy.site`
     pub fn site(&self) -> Option<&str> {
         match &self.setup {
@@ -221,6 +232,7 @@ impl Line {
             last: None,
             running: Vec::new(),
             waiting: Vec::new(),
+            waits: BTreeMap::new(),
             live: None,
             deploy: None,
             source: None,
@@ -256,8 +268,10 @@ impl Overview {
             let line = lines.entry(name.clone()).or_insert_with(|| Line::empty(configured, &name));
             line.running.push(Running { build, step });
         }
+        let mut waits = super::queue::waits(configured, read)?;
         for request in read.waiting()? {
             if let Some(line) = lines.get_mut(&request.ask.project) {
+                line.waits.extend(waits.remove_entry(&request.id));
                 line.waiting.push(request);
             }
         }

@@ -79,6 +79,7 @@ impl ProjectView {
             let step = read.steps(&build.id)?.into_iter().find(is_at);
             line.running.push(Running { build, step });
         }
+        line.waits = super::queue::waits(configured, read)?;
         line.waiting = read.waiting()?.into_iter().filter(|request| request.ask.project == *name).collect();
         if let Some(release) = read.live(name)? {
             let made_from = read.build(&BuildId { project: name.clone(), number: release.name.number() })?;

@@ -12,8 +12,9 @@ use std::time::Instant;
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::reclaim(&task.folder)?;
     // What takes most room first: a build may have left a full disk.
-    let workspace = fresh(&folder, OsStr::new(Room::WORKSPACE))?;
-    fresh(&folder, OsStr::new(Room::TMP))?;
+    let own = |base| Room::of_slot(base, task.slot);
+    let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
+    fresh(&folder, own(Room::TMP).as_ref())?;
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;
     }

@@ -111,6 +111,31 @@ impl Folder {
         Ok(Folder { fd, path: self.path.join(name) })
     }
 
+    /// Opens a folder in this one as it is, for looking only. `ELOOP` for a link.
+    pub(super) fn enter(&self, name: &OsStr) -> Result<Folder, FolderError> {
+        let fail = |e| self.failed("open", name)(e);
+        // For a link O_DIRECTORY alone would say ENOTDIR.
+        if self.kind(name)? == Some(Kind::Link) {
+            return Err(fail(Errno::ELOOP));
+        }
+        let fd = openat(&self.fd, name, OFlag::O_RDONLY | AS_FOLDER, Mode::empty()).map_err(fail)?;
+        Ok(Folder { fd, path: self.path.join(name) })
+    }
+
+    /// Opens a plain file for reading; none when it is something else, which is not opened: a FIFO would wait, and to
+    /// open a device is to use it.
+    pub(super) fn plain_file(&self, name: &OsStr) -> Result<Option<File>, FolderError> {
+        let plain = |mode| SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) == SFlag::S_IFREG;
+        let look = fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(self.failed("look at", name))?;
+        if !plain(look.st_mode) {
+            return Ok(None);
+        }
+        let file = self.file(name, OFlag::O_RDONLY)?;
+        // It may have become another one meanwhile.
+        let held = fstat(&file).map_err(self.failed("look at", name))?;
+        Ok(plain(held.st_mode).then_some(file))
+    }
+
     /// Opens a folder in this one, made if nothing is there.
     pub(super) fn make_sub(&self, name: &OsStr) -> Result<Folder, FolderError> {
         match mkdirat(&self.fd, name, Mode::from_bits_truncate(0o777)) {

@@ -11,12 +11,16 @@
 pub mod call;
 mod checkout;
 mod fetch;
+mod find;
 mod folder;
 mod health;
+mod junit;
 mod mail;
 pub mod protocol;
 mod release;
 mod release_make;
+mod report;
 pub mod run;
 mod secret;
 mod sweep;
+mod tally;

@@ -3,6 +3,7 @@
 mod git;
 mod outside;
 mod release;
+mod results;
 mod secret;
 
 pub use self::git::{
@@ -14,6 +15,7 @@ pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
     ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
+pub use self::results::{ReportAnswer, ReportTask, TESTS_ASKED};
 pub use self::secret::{SecretsAnswer, SecretsTask};
 pub use crate::git::{Commit, History, Refs, Relation, Resolve, Resolved};
 pub use crate::model::{FailureKind, Line};
@@ -59,6 +61,8 @@ pub enum Task {
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
+    /// Read a step's test reports.
+    Report(ReportTask),
 }
 
 impl Task {
@@ -77,6 +81,7 @@ impl Task {
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
+            Task::Report(_) => "report",
         }
     }
 
@@ -90,6 +95,7 @@ impl Task {
             Task::ReleaseMake(task) => task.timeout,
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
+            Task::Report(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
@@ -129,6 +135,7 @@ asks! {
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
+    Report(ReportTask) => ReportAnswer;
 }
 
 /// What a worker says.

@@ -1,10 +1,10 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{checkout, fetch, health, mail, release, release_make, secret};
+use super::{checkout, fetch, health, mail, release, release_make, report, secret};
 use crate::worker::protocol::{
     CheckoutTask, FetchTask, HealthTask, MailTask, RefsTask, ReleaseCheckTask, ReleaseListTask, ReleaseMakeTask,
-    ReleaseRemoveTask, ReleaseSwitchTask, SecretsTask, TidyTask,
+    ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, Read, Write};
@@ -77,6 +77,7 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
         Task::Health(task) => said::<HealthTask>(health::check(&task)),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
+        Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),
     }
 }
 

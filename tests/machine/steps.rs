@@ -103,3 +103,80 @@ fn a_step_runs_where_its_file_says_and_when_its_files_have_changed() {
     let shown = team.anna("ci-status gkp:5").expect_success().stdout;
     assert!(shown.contains("nothing has changed since build 4, which was green"), "{shown}");
 }
+
+/// Counts its attempts, says which it is, and passes on the `good`th.
+fn flaky(good: u32, meanwhile: &str) -> String {
+    step(
+        "test",
+        &format!(
+            "n=$(cat $CI_CACHE/n 2>/dev/null || echo 0); n=$((n+1)); echo $n >$CI_CACHE/n
+            echo begin $n; {meanwhile}; printf 'end %s' $n; test $n -ge {good}"
+        ),
+    )
+}
+
+#[test]
+fn a_failing_step_is_tried_again_and_says_so() {
+    let team = Team::start(Suite::usual()[0]);
+    let retry = "retry = { times = 2, delay = \"1s\" }\n";
+    let steps = flaky(3, "true") + retry + &step("next", "cat $CI_CACHE/n");
+    team.project("gkp", &steps);
+    let build = team.build("gkp", 1);
+    build.is_green();
+    assert_eq!(build.outcome("test"), "passed on attempt 3");
+    let log = "begin 1\nend 1\n[unitci: attempt 1 of 3: exit code 1; again in 1s]\n[unitci: attempt 2 of 3]\n\
+        begin 2\nend 2\n[unitci: attempt 2 of 3: exit code 1; again in 1s]\n[unitci: attempt 3 of 3]\nbegin 3\nend 3";
+    assert_eq!(build.text("test"), log);
+    assert!(team.anna("ci-status gkp:1").expect_success().stdout.contains("passed on attempt 3"));
+    let json = team.anna("ci-status gkp:1 --json").expect_success().stdout;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["steps"][1]["attempts"], 3);
+
+    team.project("red", &(flaky(9, "true") + "retry = { times = 1 }\n" + &step("next", "true")));
+    let build = team.build("red", 1);
+    build.is("failure", "test: exit code 1, on the last of 2 attempts");
+    assert_eq!(team.machine.read_file(team.cache("red", "n")), "2\n");
+    team.no_unit_left("red");
+}
+
+#[test]
+fn attempts_are_counted_whatever_is_killed() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        team.project("gkp", &(flaky(9, "sleep 0.4") + "retry = { times = 3, delay = \"400ms\" }\n"));
+        team.force("gkp");
+        // No more than systemd lets a service be started again in a minute.
+        team.machine.try_sh(
+            "for shot in $(seq 16); do systemctl kill --kill-whom=main --signal=KILL ci-build@gkp:1.service || :
+            systemctl kill --signal=KILL ci-launch.service || :; sleep 0.23; done",
+        );
+        let build = team.wait_build("gkp", 1);
+        build.is("failure", "test: exit code 1, on the last of 4 attempts");
+        assert_eq!(team.machine.read_file(team.cache("gkp", "n")), "4\n", "no attempt too many, none too few");
+        team.machine.wait_until("its log", SOON, || team.machine.exists(build.log_path("test")));
+        let text = build.text("test");
+        for line in
+            ["begin 1", "begin 2", "begin 3", "begin 4", "[unitci: attempt 3 of 4: exit code 1; again in 400ms]"]
+        {
+            assert_eq!(text.lines().filter(|said| *said == line).count(), 1, "{line} in {text}");
+        }
+        team.no_unit_left("gkp");
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_next_attempt() {
+    let team = Team::start(Suite::usual()[0]);
+    let steps =
+        flaky(9, "true") + "retry = { times = 1, delay = \"1h\" }\n" + &step("tidy", "true") + "when = \"always\"\n";
+    team.project("gkp", &steps);
+    team.force("gkp");
+    team.machine.wait_until("it to wait", SOON, || team.count("step WHERE again IS NOT NULL") == 1);
+    let shown = team.anna("ci-status gkp:1").expect_success().stdout;
+    assert!(shown.contains("attempt 1: exit code 1: waiting for the next"), "{shown}");
+    team.anna("ci-build --stop gkp:1").expect_success();
+    let build = team.wait_build("gkp", 1);
+    build.is("cancelled", "stopped by anna");
+    assert_eq!((build.step("test"), build.step("tidy")), ("cancelled", "success"));
+    assert_eq!(team.machine.read_file(team.cache("gkp", "n")), "1\n");
+    team.no_unit_left("gkp");
+}

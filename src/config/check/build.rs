@@ -1,6 +1,6 @@
 //! `[build]` and `[[step]]`
 
-use super::step::{exit_code, only};
+use super::step::{exit_code, only, retry};
 use super::{HOUR, SECOND, limits};
 use crate::config::allow::allow;
 use crate::config::fault::Fault;
@@ -11,6 +11,7 @@ use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
 use crate::config::value::{count, duration, size, text, variable, word};
+use crate::config::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{SecretName, StepName};
 use std::path::PathBuf;
@@ -100,10 +101,12 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let decode = reader.pairs("decode", exit_code);
     let when = reader.required("when", word(WHEN));
     let only = only(reader);
+    let retry = reader.optional_section("retry", retry);
     let env = reader.map("env", variable);
     let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
     let limits = limits::own(reader);
+    let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
@@ -121,10 +124,12 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         decode: decode?,
         when: when?,
         only: only?,
+        retry: retry?,
         env: env?,
         secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
         limits: limits?,
+        junit: junit?,
     })
 }
 
@@ -134,6 +139,22 @@ fn secrets_of_step(reader: &mut Reader<'_, '_>) -> Option<Option<Vec<SecretName>
         return Some(None);
     }
     reader.distinct("secrets", text(str::parse::<SecretName>)).map(Some)
+}
+
+/// One pattern or a list of them.
+fn patterns(value: &Value) -> Result<Vec<WantedFiles>, Fault> {
+    const PATTERNS_MAX: usize = 100;
+    let pattern = text(WantedFiles::parse);
+    if let Value::Text(_) = value {
+        return Ok(vec![pattern(value)?]);
+    }
+    let Value::List(list) = value else {
+        return Err(Fault::expected("a pattern or a list of patterns", value.kind()));
+    };
+    if list.len() > PATTERNS_MAX {
+        return Err(Fault::Rule("at most 100 patterns"));
+    }
+    list.iter().map(|node| pattern(&node.value)).collect()
 }
 
 pub(super) fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {

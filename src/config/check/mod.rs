@@ -3,6 +3,7 @@
 mod build;
 mod deploy;
 mod limits;
+mod order;
 mod service;
 mod site;
 mod source;
@@ -13,8 +14,9 @@ use super::name;
 use super::project::{Notify, NotifyOn, Project};
 use super::reader::Reader;
 use super::value::{text, word};
-use crate::model::ProjectName;
+use crate::model::{LockName, ProjectName};
 use lettre::Address;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) use site::site;
@@ -23,8 +25,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A project's merged tree.
-pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option<Project> {
+/// The locks of `ci.toml`, and how many builds may hold each.
+type Locks = BTreeMap<LockName, u32>;
+
+/// A project's merged tree; the locks of `ci.toml`, if it is in order.
+pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Option<&Locks>) -> Option<Project> {
     let description = reader.optional("description", text(name::line));
     let source = reader.section("source", source::source);
     let build = reader.section("build", build::build);
@@ -32,7 +37,9 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>) -> Option
     let services = service::services(reader, steps.as_deref());
     let deploy = reader.optional_section("deploy", deploy::deploy);
     let notify = reader.section("notify", notify);
+    let rules = order::rules(reader, locks);
     Some(Project {
+        rules: rules?,
         name: name.clone(),
         description: description?,
         source: source?,
@@ -54,6 +61,7 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     service::services(reader, steps.as_deref());
     reader.optional_section("deploy", deploy::deploy);
     reader.section("notify", notify);
+    order::rules(reader, None);
 }
 
 fn notify(reader: &mut Reader<'_, '_>) -> Option<Notify> {

@@ -3,7 +3,7 @@
 use super::address;
 use crate::config::reader::Reader;
 use crate::config::site::{Mail, Site};
-use crate::config::value::{count, text};
+use crate::config::value::text;
 use crate::config::{name, path, url};
 
 /// The table of `ci.toml`.
@@ -11,9 +11,9 @@ pub(in crate::config) fn site(reader: &mut Reader<'_, '_>) -> Option<Site> {
     let title = reader.required("title", text(name::line));
     let title_url = reader.optional("title-url", text(url::page));
     let base_url = reader.required("base-url", text(url::base));
-    let max_builds = reader.required("max-builds", count(1..=1000));
+    let queue = super::order::bounds(reader);
     let mail = reader.section("mail", mail);
-    Some(Site { title: title?, title_url: title_url?, base_url: base_url?, max_builds: max_builds?, mail: mail? })
+    Some(Site { title: title?, title_url: title_url?, base_url: base_url?, queue: queue?, mail: mail? })
 }
 
 fn mail(reader: &mut Reader<'_, '_>) -> Option<Mail> {

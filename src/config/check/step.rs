@@ -1,13 +1,15 @@
 //! What single keys of `[[step]]` are made of.
 
+use super::HOUR;
 use super::source::branch_pattern;
 use crate::config::fault::Fault;
 use crate::config::pattern::{Files, Pattern};
-use crate::config::project::Only;
+use crate::config::project::{Only, Retry};
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
-use crate::config::value::{text, word};
+use crate::config::value::{count, duration, text, word};
 use crate::model::Verdict;
+use std::time::Duration;
 
 /// Longest pattern, in bytes.
 const PATTERN_MAX: usize = 200;
@@ -40,6 +42,13 @@ pub(super) fn only(reader: &mut Reader<'_, '_>) -> Option<Only> {
         }
     }
     Some(Only { branches: branches?, refs: refs?, files: meant })
+}
+
+/// `retry = { times = 2, delay = "10s" }`
+pub(super) fn retry(reader: &mut Reader<'_, '_>) -> Option<Retry> {
+    let times = reader.required("times", count(1..=10));
+    let delay = reader.required("delay", duration(Duration::ZERO..=HOUR));
+    Some(Retry { times: times?, delay: delay? })
 }
 
 /// What a pattern of files does with what it names.

@@ -2,7 +2,7 @@
 
 use crate::config::project::Url;
 use crate::git::{Commit, History, Resolve, Resolved};
-use crate::model::{CommitId, RefName};
+use crate::model::{CommitId, RefName, Slot};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,6 +94,9 @@ pub struct CheckoutTask {
     pub commit: CommitId,
     /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
+    /// Which `workspace` and `tmp` of it, where builds run at once.
+    #[serde(default)]
+    pub slot: Slot,
     /// Which paths have changed since this commit is wanted too.
     #[serde(default)]
     pub since: Option<CommitId>,
