@@ -140,8 +140,6 @@ pub struct Patience {
     pub silence: Option<Duration>,
     /// Until when it may run.
     pub until: Option<Instant>,
-    /// How many bytes it may write to disks, as far as systemd accounts for that.
-    pub written: Option<u64>,
 }
 
 /// Why the bus is watched no more.
@@ -152,8 +150,11 @@ enum Unwatched {
     Wrote,
 }
 
+/// Whether a unit, as it is now, has written more than it may.
+pub type WroteTooMuch<'a> = dyn Fn(&UnitState) -> bool + Sync + 'a;
+
 /// What attending needs, whatever the unit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Attendant<'a> {
     /// The bus to watch on.
     pub bus: &'a Bus,
@@ -161,6 +162,8 @@ pub struct Attendant<'a> {
     pub address: &'a BusAddress,
     /// What rings.
     pub bell: &'a Bell,
+    /// Asked now and then, where that is limited.
+    pub written: Option<&'a WroteTooMuch<'a>>,
 }
 
 impl Attendant<'_> {
@@ -179,7 +182,7 @@ impl Attendant<'_> {
         let leaving = AtomicBool::new(false);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                if let Some(end) = self.watch(unit, patience.written, &waker, &leaving) {
+                if let Some(end) = self.watch(unit, &waker, &leaving) {
                     *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
                     bell.ring();
                 }
@@ -250,14 +253,12 @@ impl Attendant<'_> {
     fn watch(
         &self,
         unit: &str,
-        written: Option<u64>,
         waker: &Mutex<Option<Waker>>,
         leaving: &AtomicBool,
     ) -> Option<Result<Unwatched, BusError>> {
         let mut tries = 0;
-        let round = if written.is_some() { LOOK } else { ROUND };
-        let too_much =
-            |state: &UnitState| matches!((state.usage.written, written), (Some(so_far), Some(most)) if so_far > most);
+        let round = if self.written.is_some() { LOOK } else { ROUND };
+        let too_much = |state: &UnitState| self.written.is_some_and(|wrote_too_much| wrote_too_much(state));
         let mut bus = self.bus.clone();
         loop {
             let watched = bus.watch(unit).and_then(|mut watch| {
@@ -269,7 +270,7 @@ impl Attendant<'_> {
                     }
                     match watch.next(round)? {
                         Seen::State(state) if state.is_over() => return Ok(Some(Unwatched::Over(state))),
-                        Seen::TimedOut if written.is_some() && too_much(&bus.state(unit)?) => {
+                        Seen::TimedOut if self.written.is_some() && too_much(&bus.state(unit)?) => {
                             return Ok(Some(Unwatched::Wrote));
                         }
                         Seen::State(_) | Seen::TimedOut => {}

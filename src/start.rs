@@ -9,6 +9,7 @@ use crate::journal::{self, Event, Priority, Subject};
 use crate::model::{Place, ProjectName};
 use crate::order::{Order, OrderError, Orders};
 use crate::plan::queue::{Memory, Queue, Turn, Why, decide};
+use crate::plan::supersede::superseded;
 use crate::store::{Store, StoreError};
 use crate::wake::Wake;
 use jiff::Timestamp;
@@ -61,11 +62,16 @@ pub fn start_what_may(place: &Place, store: &mut Store, orders: &mut Orders) -> 
     let (bounds, rules, floors) = (bounds(place), rules(place, &projects), floors(place, &projects)?);
     let short = memory(place).short(&bounds.memory);
     let now = Timestamp::now();
-    let mut started = Vec::new();
+    let (mut started, mut stopped) = (Vec::new(), Vec::new());
     let held = store.write(|tx| {
         let (waiting, unfinished) = (tx.read().waiting()?, tx.read().unfinished_builds()?);
         let (waiting, unfinished) = (waiting.as_slice(), unfinished.as_slice());
         let queue = Queue { waiting, unfinished, rules: &rules, bounds: &bounds, short: short.as_deref(), now };
+        for (build, stop) in superseded(&queue) {
+            if tx.ask_stop(&build, &stop)? {
+                stopped.push(build);
+            }
+        }
         let mut held = false;
         for (id, turn) in decide(&queue) {
             let holds = match turn {
@@ -88,6 +94,9 @@ pub fn start_what_may(place: &Place, store: &mut Store, orders: &mut Orders) -> 
     })?;
     for build in started {
         orders.give(&Order::Supervise { build }, &[])?;
+    }
+    for build in stopped {
+        orders.give(&Order::StopSupervisor { build }, &[])?;
     }
     match held {
         Held::Yes { new, what } => {

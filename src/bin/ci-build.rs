@@ -50,6 +50,9 @@ fn ask(place: &Place, arguments: Arguments) -> Result<ExitCode, WishError> {
     if arguments.stop {
         return person::stop_and_tell(place, &spec, arguments.reason).map(|()| ExitCode::SUCCESS);
     }
+    if arguments.approve {
+        return person::approve_and_tell(place, &spec, arguments.branch).map(|()| ExitCode::SUCCESS);
+    }
     if arguments.retry {
         let Some(number) = spec.number else {
             anstream::eprintln!("ci-build: --retry needs a build: ci-build --retry {}:N", spec.project);

@@ -1,7 +1,12 @@
-//! `ci-worker`: does one job for the core, in a unit that `ci-launch` made for it. Not for people.
+//! `ci-worker`: does one job for the core, in a unit that `ci-launch` made for it; or gives a step's program a terminal.
+//! Not for people.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    unitci::worker::run::main()
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    match words.split_first() {
+        Some((word, command)) if word == "pty" => unitci::worker::pty::main(command),
+        Some(_) | None => unitci::worker::run::main(),
+    }
 }

@@ -5,7 +5,7 @@ use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
-use crate::model::{Build, CommitId, Place, StepRow, StepState, Verdict};
+use crate::model::{Build, CommitId, Place, StepRow, StepState, Trust, Verdict};
 use crate::plan::rerun::may_go_live;
 use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
@@ -112,6 +112,8 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
 fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> Result<bool, StoreError> {
     let before = tx.read().previous_of_ref(end.build)?.and_then(|build| build.state.verdict());
     let told = plan_notify::news(before, end.verdict).filter(|news| plan_notify::is_told(*news, project.notify.on));
+    // Strangers do not make us write to the team.
+    let told = told.filter(|_| end.build.trust == Trust::Inside);
     let (Some(news), false) = (told, project.notify.mail.is_empty()) else { return Ok(false) };
     let steps = tx.read().steps(&end.build.id)?;
     let tests = tx.read().tests(&end.build.id)?;

@@ -2,6 +2,8 @@
 
 mod account;
 mod again;
+mod artifacts;
+mod disk;
 pub mod dispatch;
 mod finish;
 mod leftover;

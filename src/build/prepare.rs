@@ -4,13 +4,16 @@ use super::log::to_journal;
 use super::needs::Base;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::Bell;
+use crate::config::project::BuildOutside;
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
-use crate::model::{Build, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Verdict};
+use crate::model::{Build, BuildId, Change, CommitId, RefName, StepIndex, StepRow, StepState, Target, Trust, Verdict};
 use crate::order::{Order, Work};
 use crate::output::{Interest, JournalBatch, Opened, Recorder, Stop, step_pipe};
 use crate::worker::call::{self, Begun, Call, CallError};
-use crate::worker::protocol::{AskedRef, CheckoutTask, Commit, FailureKind, FetchAnswer, FetchTask, Resolve, Task};
+use crate::worker::protocol::{
+    AskedRef, CheckoutTask, Commit, Failure, FailureKind, FetchAnswer, FetchTask, Resolve, Task,
+};
 use jiff::Timestamp;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -94,8 +97,8 @@ impl Supervisor<'_> {
         mut recorder: Option<&mut Recorder>,
     ) -> Result<Result<String, Trouble>, SuperviseError> {
         let build = self.build()?;
-        // A polled commit is in the mirror since the poll.
-        let mut commit = build.commit.clone();
+        // A polled commit is in the mirror since the poll, but for a stranger's, which nobody has wanted before.
+        let mut commit = build.commit.clone().filter(|_| build.trust == Trust::Inside);
         let mut early = None;
         if commit.is_none() {
             // Its sandbox is made while the fetch runs.
@@ -105,6 +108,9 @@ impl Supervisor<'_> {
                 Ok(commit) => Some(commit),
                 Err(trouble) => return Ok(Err(trouble)),
             };
+            if build.trust != self.room.trust {
+                early = None;
+            }
         }
         let Some(commit) = commit else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
@@ -133,6 +139,7 @@ impl Supervisor<'_> {
         let task = CheckoutTask {
             mirror: self.place.mirror(&self.id.project),
             commit: commit.clone(),
+            trust: self.room.trust,
             folder: self.room.folder(self.place),
             slot: self.room.slot,
             since: base.as_ref().map(|base| base.commit.clone()),
@@ -169,11 +176,14 @@ impl Supervisor<'_> {
             (Target::Tip, None) => Resolve::Head,
         };
         let known = self.store.read().tips(&self.id.project)?;
-        let refs = build.reference.iter().map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
+        let outside = build.reference.clone().filter(|name| name.trust() == Trust::Outside);
+        let inside = build.reference.iter().filter(|name| name.trust() == Trust::Inside);
+        let refs = inside.map(|name| AskedRef { name: name.clone(), old: known.get(name).cloned() });
         let task = FetchTask {
             remote: call::remote(self.place, &self.project, "fetch", &self.id.number.to_string()),
             mirror: self.place.mirror(&self.id.project),
             refs: refs.collect(),
+            outside,
             resolve: Some(resolve.clone()),
             timeout: FETCH.max(self.project.source.timeout),
         };
@@ -184,6 +194,20 @@ impl Supervisor<'_> {
         let Some(resolved) = answer.resolved else {
             return Ok(Err(Trouble::Call(CallError::Nothing)));
         };
+        let stray = matches!(build.target, Target::Revision { .. }) && resolved.trust == Trust::Outside;
+        if stray && self.project.source.build_outside == BuildOutside::Never {
+            let says = format!(
+                "{} is on no branch and under no tag of the repository, so it may be anybody's; `build-outside` in \
+                 [source] is \"never\"",
+                resolved.commit.id.short()
+            );
+            return Ok(Err(Trouble::Call(CallError::Failed(Failure::new(FailureKind::Refused, &says)))));
+        }
+        if stray && let Some(other) = self.other_stranger()? {
+            let says =
+                format!("a build of strangers is under way, {other}; ci-build --retry {} when it is over", self.id);
+            return Ok(Err(Trouble::Call(CallError::Failed(Failure::new(FailureKind::Refused, &says)))));
+        }
         let new: Vec<&Commit> = answer
             .refs
             .iter()
@@ -198,6 +222,9 @@ impl Supervisor<'_> {
         let head = (resolve == Resolve::Head).then(|| resolved.name.clone()).flatten();
         self.store.write_patiently(|tx| {
             tx.pin(&id, name.as_ref(), &commit, &changes)?;
+            if stray {
+                tx.found_outside(&id)?;
+            }
             // A poll that finds the same tip afterwards finds nothing new.
             if let (Target::Tip, Some(watched)) = (&build.target, name.as_ref().filter(|n| known.contains_key(n))) {
                 tx.set_tip(&id.project, watched, &commit, now)?;
@@ -207,6 +234,8 @@ impl Supervisor<'_> {
                 None => Ok(()),
             }
         })?;
+        // As the row has it now: a commit that may be anybody's is built where those are.
+        self.room = self.build()?.room();
         Ok(Ok(commit))
     }
 
@@ -218,8 +247,16 @@ impl Supervisor<'_> {
         }
     }
 
+    /// A build in the strangers' room, which is emptied for each: the queue sees to it that there is one at a time, and
+    /// could not know that this is one.
+    fn other_stranger(&self) -> Result<Option<BuildId>, SuperviseError> {
+        let unfinished = self.store.read().unfinished_builds()?.into_iter().map(|build| (build.id, build.trust));
+        let mut strangers = unfinished.filter(|(_, trust)| *trust == Trust::Outside).map(|(id, _)| id);
+        Ok(strangers.find(|id| id.project == self.id.project && *id != self.id))
+    }
+
     /// Has a worker started, in a thread of its own: it is awaited when its task is there.
-    fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
+    pub(super) fn begin(&self, index: StepIndex, work: Work, timeout: Duration) -> Result<Early, SuperviseError> {
         let (messages, to_messages) = step_pipe().map_err(|source| self.log_error(index, source))?;
         let (place, id, job) = (self.place.clone(), self.id.clone(), self.job(index));
         let worker = std::thread::spawn(move || {
@@ -242,17 +279,30 @@ impl Supervisor<'_> {
         T: crate::worker::protocol::Ask + Send,
         T::Answer: Send,
     {
-        let (id, bell, task): (_, _, Task) = (self.id.clone(), self.bell.clone(), task.into());
-        let job = self.job(step.index);
-        let Early { messages, worker } = match early {
+        let task: Task = task.into();
+        let worker = match early {
             Some(early) => early,
             None => self.begin(step.index, work, task.timeout())?,
         };
+        self.attend_worker(step, work, worker, recorder, |begun| begun.finish::<T>(&task))
+    }
+
+    /// Waits for a worker; `take` gives it its task and takes its answer, in a thread of its own.
+    pub(super) fn attend_worker<A: Send>(
+        &mut self,
+        step: &StepRow,
+        work: Work,
+        worker: Early,
+        recorder: Option<&mut Recorder>,
+        take: impl FnOnce(Begun) -> Result<A, CallError> + Send,
+    ) -> Result<Result<A, Trouble>, SuperviseError> {
+        let (id, bell, job) = (self.id.clone(), self.bell.clone(), self.job(step.index));
+        let Early { messages, worker } = worker;
         let done = std::sync::Mutex::new(None);
         let attended = std::thread::scope(|threads| {
             threads.spawn(|| {
                 let answer = match worker.join() {
-                    Ok(begun) => begun.and_then(|begun| begun.finish::<T>(&task)),
+                    Ok(begun) => begun.and_then(take),
                     Err(_) => Err(CallError::Nothing),
                 };
                 *done.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(answer);

@@ -9,7 +9,7 @@
 
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor};
-use crate::model::{Secret, StepIndex, StepRow, StepState, Trust};
+use crate::model::{Secret, SecretName, StepIndex, StepRow, StepState, Trust};
 use crate::order::Work;
 use crate::output::{Masker, MaskerError};
 use crate::systemd::{Notifier, PassedFds};
@@ -98,7 +98,7 @@ impl Supervisor<'_> {
         let steps = self.store.read().steps(&self.id)?;
         let mut any = false;
         for step in &steps {
-            any |= self.spec(step.index)?.is_some_and(|spec| !spec.secrets.is_empty());
+            any |= self.spec(step.index)?.is_some_and(|spec| !self.given(&spec).is_empty());
         }
         if !any || !self.secrets.known.is_empty() {
             return Ok(None);
@@ -131,24 +131,20 @@ impl Supervisor<'_> {
         }
     }
 
+    /// A step's secrets: none where strangers' commits are built, whatever its row says.
+    pub(super) fn given(&self, spec: &StepSpec) -> Vec<SecretName> {
+        match self.room.trust {
+            Trust::Inside => spec.secrets.clone(),
+            Trust::Outside => Vec::new(),
+        }
+    }
+
     /// What a step may print that has just been given its secrets: it has the files as they were a moment ago, so they
     /// are asked for after it was, and before anything of its output is published.
     pub(super) fn learn_of(&mut self, spec: &StepSpec) -> Result<Result<Masker, Unknown>, SuperviseError> {
-        if spec.secrets.is_empty() {
+        if self.given(spec).is_empty() {
             return Ok(Ok(self.secrets.masker()));
         }
         Ok(self.learn()?.map(|()| self.secrets.masker()))
-    }
-}
-
-/// What a step's row fixes: a ref from outside is given nothing, whatever the file says.
-pub(super) fn given(
-    project: &crate::config::Project,
-    step: &crate::model::StepName,
-    trust: Trust,
-) -> Vec<crate::model::SecretName> {
-    match trust {
-        Trust::Inside => project.secrets_of(step).to_vec(),
-        Trust::Outside => Vec::new(),
     }
 }

@@ -177,8 +177,8 @@ impl Supervisor<'_> {
         let (bus, address) = (self.bus.clone(), self.place.bus.clone());
         let unit = unit::step_unit(&id, row.index);
         let thread = std::thread::spawn(move || {
-            let patience = Patience { silence: None, until: None, written: None };
-            let attendant = Attendant { bus: &bus, address: &address, bell: &own };
+            let patience = Patience { silence: None, until: None };
+            let attendant = Attendant { bus: &bus, address: &address, bell: &own, written: None };
             let mut journal = to_journal(&id, &name);
             let attended = attendant.attend_patiently(&unit, &mut recorder, pipe.as_fd(), patience, &mut journal)?;
             drop(journal);

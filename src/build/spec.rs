@@ -13,6 +13,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StepSpec {
     pub(super) run: Run,
+    #[serde(default)]
+    pub(super) pty: bool,
     pub(super) timeout: Duration,
     /// Its own, which holds after a stop too.
     #[serde(default)]
@@ -35,9 +37,11 @@ pub(super) struct StepSpec {
     pub(super) env: BTreeMap<String, String>,
     pub(super) workdir: PathBuf,
     #[serde(default)]
-    pub(super) secrets: Vec<SecretName>,
+    pub(super) artifacts: Vec<WantedFiles>,
     #[serde(default)]
     pub(super) junit: Vec<WantedFiles>,
+    #[serde(default)]
+    pub(super) secrets: Vec<SecretName>,
     /// What only a service of the build has.
     #[serde(default)]
     pub(super) service: Option<ServiceSpec>,
@@ -55,6 +59,7 @@ impl StepSpec {
     pub(super) fn of(step: &Step, build: &Build) -> StepSpec {
         StepSpec {
             run: step.run.clone(),
+            pty: step.pty,
             timeout: step.timeout.unwrap_or(build.timeout),
             own_timeout: step.timeout,
             silence: (!step.no_output.is_zero()).then_some(step.no_output),
@@ -67,8 +72,9 @@ impl StepSpec {
             memory: step.limits.memory.or(build.memory),
             env: step.env.clone(),
             workdir: step.workdir.clone(),
-            secrets: Vec::new(),
+            artifacts: step.artifacts.clone(),
             junit: step.junit.clone(),
+            secrets: Vec::new(),
             service: None,
         }
     }
@@ -77,6 +83,7 @@ impl StepSpec {
     pub(super) fn of_service(service: &Service, build: &Build) -> StepSpec {
         StepSpec {
             run: service.run.clone(),
+            pty: false,
             timeout: Duration::MAX,
             own_timeout: None,
             silence: None,
@@ -89,8 +96,9 @@ impl StepSpec {
             memory: build.memory,
             env: service.env.clone(),
             workdir: PathBuf::new(),
-            secrets: Vec::new(),
+            artifacts: Vec::new(),
             junit: Vec::new(),
+            secrets: Vec::new(),
             service: Some(ServiceSpec { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
         }
     }

@@ -12,9 +12,9 @@ use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
 use crate::order::{Given, Order, OrderError, ServiceOrder, Shutdown, StepOrder};
 use crate::output::{Masker, Opened, Recorder, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
-use crate::plan::retry;
+use crate::plan::{hint, retry};
 use crate::store::StepEnd;
-use crate::systemd::LoadState;
+use crate::systemd::{LoadState, UnitState};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -205,8 +205,16 @@ impl Supervisor<'_> {
                 Some(judged) => judged,
                 None => return Ok(None),
             };
+            (verdict, outcome) = match self.collect(&step, spec, &mut log, (verdict, outcome))? {
+                Some(judged) => judged,
+                None => return Ok(None),
+            };
         }
-        let outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
+        let mut outcome = retry::outcome(spec.retry.as_ref(), step.attempts, verdict, &outcome);
+        if let (true, Opened::Recording(recorder)) = (is_its_own(&ended), &log) {
+            let tail = recorder.tail(hint::TAIL).map_err(|source| self.log_error(index, source))?;
+            outcome += hint::no_network(verdict, spec.network.unwrap_or(self.project.build.network), &tail);
+        }
         let outcome = self.without_services(verdict, outcome);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
@@ -274,6 +282,8 @@ impl Supervisor<'_> {
             return Ok((Outcome::Ended(if over { ended } else { Ended::Stopped }, usage), Some(pipe)));
         }
         let written = self.project.limits(&step.name).disk;
+        let disk = written.map(|limit| self.watch_disk(step, limit.most));
+        let wrote_too_much = disk.as_ref().map(|disk| |state: &UnitState| disk.is_passed(state));
         let outcome = loop {
             let afterwards = (self.stopping || progress.halted).then(|| spec.own_timeout.unwrap_or(AFTERWARDS));
             let until = match afterwards {
@@ -284,12 +294,16 @@ impl Supervisor<'_> {
                 // `always` steps may take their time; systemd waits for us as long as we say that we are at it.
                 self.stays_for(limit)?;
             }
-            let most = written.map(|limit| limit.most);
-            let patience = Patience { silence: spec.silence, until: Some(until), written: most };
+            let patience = Patience { silence: spec.silence, until: Some(until) };
             let tasks = self.watch_tasks(&name);
-            let attended = Attendant { bus: &self.bus, address: &self.place.bus, bell: &self.bell }
-                .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
-                .map_err(|source| self.log_error(index, source));
+            let attended = Attendant {
+                bus: &self.bus,
+                address: &self.place.bus,
+                bell: &self.bell,
+                written: wrote_too_much.as_ref().map(|asked| asked as _),
+            }
+            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+            .map_err(|source| self.log_error(index, source));
             let denied = tasks.end();
             let attended = attended?;
             let stopped_by_us = |ended| Outcome::Ended(ended, self.used_so_far(&name));
@@ -370,7 +384,8 @@ impl Supervisor<'_> {
             name: step.name.clone(),
             trust: self.room.trust,
             run: spec.run.clone(),
-            secrets: spec.secrets.clone(),
+            pty: spec.pty,
+            secrets: self.given(spec),
             workdir: spec.workdir.clone(),
             env: self.environment(&build, spec),
             timeout: spec.timeout,
@@ -402,6 +417,7 @@ impl Supervisor<'_> {
         set("CI_REASON", build.reason.clone().unwrap_or_else(|| build.origin.describe()));
         set("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, self.id.project, self.id.number));
         set("CI_WORKSPACE", self.room.workspace(self.place).to_string_lossy().into_owned());
+        set("CI_ARTIFACTS", self.room.artifacts(self.place).to_string_lossy().into_owned());
         set("CI_CACHE", self.room.cache(self.place).to_string_lossy().into_owned());
         if let Some(commit) = &build.commit {
             set("CI_COMMIT", commit.to_string());

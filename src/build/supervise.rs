@@ -6,7 +6,7 @@
 use super::finish::{self, End};
 use super::leftover;
 use super::rerun;
-use super::secrets::{self, Secrets};
+use super::secrets::Secrets;
 use super::service::{Next, Services};
 use super::spec::StepSpec;
 use crate::attend::Bell;
@@ -185,7 +185,7 @@ fn take(
     let checkout = NewStep { name: checkout_name(), words: StepWords::default(), role: Role::Step, spec: None };
     let mut steps = vec![checkout];
     for step in &project.steps {
-        let secrets = secrets::given(project, &step.name, build.trust);
+        let secrets = project.secrets_of(&step.name).to_vec();
         let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|e| SuperviseError::Spec(StepIndex(steps.len() as u16), e))?;
         steps.push(NewStep { name: step.name.clone(), words: step.words.clone(), role: Role::Step, spec: Some(spec) });
@@ -302,7 +302,10 @@ impl Supervisor<'_> {
         if self.build()?.stop.is_some() {
             progress = progress.after(Verdict::Cancelled, OnFailure::Halt);
         }
-        self.end(progress)
+        match self.collect_folder()? {
+            Some((verdict, said)) => self.end(Progress { worst: progress.worst.and(verdict), ..progress }, &said),
+            None => Ok(Leave::Quietly),
+        }
     }
 
     /// The CI's own trouble before the first step.
@@ -320,14 +323,18 @@ impl Supervisor<'_> {
         Ok(Leave::Finished)
     }
 
-    fn end(&mut self, progress: Progress) -> Result<Leave, SuperviseError> {
+    /// `aside` is what there is to say if no step is to blame.
+    fn end(&mut self, progress: Progress, aside: &str) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
         let mut steps = Vec::new();
         for step in self.store.read().steps(&self.id)? {
             let on_failure = self.spec(step.index)?.map_or(OnFailure::Halt, |spec| spec.on_failure);
             steps.push((step, on_failure));
         }
-        let summary = finish::summary(&build, progress.worst, &steps);
+        let mut summary = finish::summary(&build, progress.worst, &steps);
+        if summary.is_empty() {
+            aside.clone_into(&mut summary);
+        }
         let end = End {
             build: &build,
             verdict: progress.worst,

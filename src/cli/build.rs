@@ -6,16 +6,16 @@ use clap::{ArgGroup, Parser};
 /// Build a project's newest commit, unless it is built already
 #[derive(Parser)]
 #[command(name = "ci-build", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["stop", "retry", "take_requests", "dispatch", "supervise"]))]
+#[command(group = ArgGroup::new("mode").args(["stop", "approve", "retry", "take_requests", "dispatch", "supervise"]))]
 pub struct Arguments {
-    /// The project, or PROJECT:N with --stop and --retry
+    /// The project, PROJECT:N with --stop and --retry, or PROJECT:REQUEST with --approve
     #[arg(required_unless_present_any = ["take_requests", "dispatch", "supervise"])]
     pub project: Option<BuildSpec>,
     /// Build now, whether or not it is built already, before all that waits
     #[arg(short, long)]
     pub force: bool,
-    /// Build this branch
-    #[arg(short, long, value_parser = RefName::of_branch, conflicts_with = "revision")]
+    /// Build this branch, or any ref by its whole name
+    #[arg(short, long, value_parser = RefName::of_words, conflicts_with = "revision")]
     pub branch: Option<RefName>,
     /// Build this tag or commit; it is not deployed by itself
     #[arg(short, long)]
@@ -32,6 +32,9 @@ pub struct Arguments {
     /// Stop a running build, or all that runs and waits of a project
     #[arg(long, conflicts_with_all = ["force", "branch", "revision", "wait", "follow"])]
     pub stop: bool,
+    /// Agree to the build of a commit from outside: of this request, or of what waits for -b REF
+    #[arg(long, conflicts_with_all = ["force", "revision", "reason", "wait", "follow"])]
+    pub approve: bool,
     /// Do a build again that is over, PROJECT:N: its commit, with the steps that the project has now
     #[arg(long, conflicts_with_all = ["force", "branch", "revision"])]
     pub retry: bool,

@@ -99,6 +99,7 @@ pub static PROJECT: &[Key] = &[
     key("description", TEXT, Absent("none"), "one line for page and list"),
     key("priority", COUNT, Count(0), "higher starts first, -100 to 100; each minute of waiting counts as one"),
     key("max-builds", COUNT, Count(1), "how many builds of it run at once, each in its own workspace"),
+    key("cancel-superseded", FLAG, Flag(false), "a build is stopped when a newer commit of its ref waits"),
     key("lock", Tables(LOCK), Empty, "what a build takes for its whole length"),
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
@@ -117,6 +118,13 @@ static SOURCE: &[Key] = &[
     key("url", TEXT, Required, "the repository: https://, ssh://, user@host:path, file:// or an absolute path"),
     key("branches", TEXTS, Empty, "patterns of branch names; none is the remote's HEAD; * does not cross /, ** does"),
     key("credential", TEXT, Absent("none"), "the name of a key or user:token in /etc/ci/credentials"),
+    key("outside", TEXTS, Empty, "patterns of whole names of refs that strangers write, such as refs/pull/*/head"),
+    key(
+        "build-outside",
+        Value("never, ask or always"),
+        Text("never"),
+        "whether those are built; ask waits for ci-build --approve",
+    ),
     key("poll", DURATION, Text("1min"), "how often to look, at least 1min"),
     key("stable", DURATION, Count(0), "wait until a ref has been quiet this long; 0 builds at once"),
     key("stable-max", DURATION, Absent("6 times stable"), "but never longer than this after the first change"),
@@ -133,6 +141,7 @@ static BUILD: &[Key] = &[
     key("cpu-weight", COUNT, Absent("systemd's, 100"), "CPUWeight= against other projects, 1 to 10000"),
     key("disk", SIZE, Absent("no limit"), "most bytes that a step may write"),
     key("network", Value("host or none"), Text("host"), "none: a loopback of its own and nothing else"),
+    key("outside-network", Value("host or none"), Text("none"), "at most, for builds of refs from outside"),
     key("allow", TEXTS, Empty, "walls that steps do without: userns, ptrace, io-uring, device:/dev/…"),
     key("env", Map, Empty, "added to the environment of every step"),
     key(
@@ -142,6 +151,7 @@ static BUILD: &[Key] = &[
         "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
     ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
+    key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
     key(
         "journal-lines",
         Value("two integers"),
@@ -161,6 +171,7 @@ static STEP: &[Key] = &[
         "a text for the shell, a #! script, or a list of command lines",
     ),
     key("shell", Value("sh or bash"), Text("sh"), "sh -e or bash -eo pipefail"),
+    key("pty", FLAG, Flag(false), "its output is a terminal"),
     key("timeout", DURATION, Absent("the build's"), "of this step"),
     key("no-output", DURATION, Text("20min"), "longest silence; 0 is no limit"),
     key("network", Value("host or none"), Absent("the build's"), "of this step"),
@@ -175,11 +186,12 @@ static STEP: &[Key] = &[
     key("env", Map, Empty, "over the build's"),
     key("secrets", TEXTS, Absent("the build's"), "exactly these, instead of the build's"),
     key("workdir", TEXT, Absent("the workspace"), "a folder below the workspace"),
+    key("artifacts", TEXTS, Empty, "files that are kept when it is green, below the workspace"),
+    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
     key("memory", SIZE, Absent("the build's"), "MemoryMax= of this step"),
     key("tasks", COUNT, Absent("the build's"), "TasksMax= of this step"),
     key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this step"),
     key("disk", SIZE, Absent("the build's"), "most bytes that this step may write"),
-    key("junit", Value("pattern or list of patterns"), Empty, "its JUnit reports, below the workspace"),
 ];
 
 static RETRY: &[Key] = &[

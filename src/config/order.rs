@@ -12,12 +12,14 @@ pub struct Rules {
     pub max_builds: u16,
     /// `[[lock]]`: what a build of it takes for its whole length.
     pub locks: Vec<Lock>,
+    /// `cancel-superseded`: a build is stopped when a newer commit of its ref waits.
+    pub cancel_superseded: bool,
 }
 
 impl Default for Rules {
     /// For a project whose file cannot be read now.
     fn default() -> Rules {
-        Rules { priority: 0, max_builds: 1, locks: Vec::new() }
+        Rules { priority: 0, max_builds: 1, locks: Vec::new(), cancel_superseded: false }
     }
 }
 

@@ -6,7 +6,7 @@ use super::order::Rules;
 use super::pattern::{Files, Pattern};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
-use crate::model::{ProjectName, RefName, SecretName, StepName, Verdict};
+use crate::model::{ProjectName, RefName, SecretName, StepName, Trust, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -55,6 +55,10 @@ pub struct Source {
     pub url: Url,
     /// `branches`: patterns of branch names; empty means the remote's HEAD. `*` does not cross `/`, `**` does.
     pub branches: Vec<BranchPattern>,
+    /// `outside`: patterns of the whole names of refs that strangers write.
+    pub outside: Vec<Pattern>,
+    /// `build-outside`; not `Never` only with patterns.
+    pub build_outside: BuildOutside,
     /// `credential`: the name of a credential (`/etc/ci/credentials/NAME` or systemd's encrypted store).
     pub credential: Option<String>,
     /// `poll`: how often to look; default 1 min, at least 1 min.
@@ -67,6 +71,37 @@ pub struct Source {
     pub timeout: Duration,
     /// `build-on-first-poll`: build what is there when the project is first seen.
     pub build_on_first_poll: bool,
+}
+
+/// Whether refs from outside are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildOutside {
+    /// They are not even looked at.
+    Never,
+    /// Each commit when a person has approved it.
+    Ask,
+    /// As they come.
+    Always,
+}
+
+impl Source {
+    /// Whether a ref is one of those from outside that may be built.
+    pub fn builds_outside(&self, name: &RefName) -> bool {
+        match self.build_outside {
+            BuildOutside::Never => false,
+            BuildOutside::Ask | BuildOutside::Always => {
+                name.trust() == Trust::Outside && self.outside.iter().any(|pattern| pattern.matches(name.as_str()))
+            }
+        }
+    }
+
+    /// The patterns of refs that a poll looks for beside branches and tags.
+    pub fn looks_outside(&self) -> &[Pattern] {
+        match self.build_outside {
+            BuildOutside::Never => &[],
+            BuildOutside::Ask | BuildOutside::Always => &self.outside,
+        }
+    }
 }
 
 /// A repository's address, by the transport that it needs.
@@ -117,6 +152,8 @@ pub struct Build {
     pub disk: Option<u64>,
     /// `network`
     pub network: Network,
+    /// `outside-network`: what builds of refs from outside reach at most; default nothing.
+    pub outside_network: Network,
     /// `allow`: walls that steps do without.
     pub allow: Vec<Allow>,
     /// `env`: added to the environment of every step.
@@ -125,6 +162,8 @@ pub struct Build {
     pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
+    /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
+    pub artifacts_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
     pub journal_lines: (u32, u32),
 }
@@ -159,6 +198,8 @@ pub struct Step {
     pub words: StepWords,
     /// `run`
     pub run: Run,
+    /// `pty`: its output is a terminal.
+    pub pty: bool,
     /// `timeout` of this step; default the build's.
     pub timeout: Option<Duration>,
     /// `no-output`: longest silence; default 20 min as in Buildbot; zero is no limit.
@@ -183,6 +224,8 @@ pub struct Step {
     pub secrets: Option<Vec<SecretName>>,
     /// `workdir`: below the workspace, normalized, never out of it; empty is the workspace.
     pub workdir: PathBuf,
+    /// `artifacts`: files that are kept when it is green.
+    pub artifacts: Vec<WantedFiles>,
     /// `tasks`, `cpu` and `disk` of this step, each over the build's.
     pub limits: OwnLimits,
     /// `junit`: its reports.

@@ -64,6 +64,11 @@ impl<'t, 'p> Reader<'t, 'p> {
         self.note(origin, fault.into());
     }
 
+    /// Whether a layer above may still complete the table.
+    pub(super) fn is_partial(&self) -> bool {
+        self.completeness == Completeness::Partial
+    }
+
     /// Whether the key stands in a file.
     pub(super) fn is_written(&self, key: &'static str) -> bool {
         self.table.get(key).is_some_and(|node| matches!(node.origin, Origin::Written { .. }))

@@ -61,8 +61,8 @@ impl Run<'_> {
     fn attend(&mut self) -> Result<UnitState, Halt> {
         let name = unit::command_unit(&self.project.name, self.deploy.id);
         // systemd enforces the time limit.
-        let patience = Patience { silence: None, until: None, written: None };
-        let attendant = Attendant { bus: &self.bus, address: &self.place.bus, bell: self.bell };
+        let patience = Patience { silence: None, until: None };
+        let attendant = Attendant { bus: &self.bus, address: &self.place.bus, bell: self.bell, written: None };
         loop {
             let log = &mut self.log;
             let mut journal = to_journal(&self.build, self.deploy.id);

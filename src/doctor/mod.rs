@@ -141,7 +141,11 @@ fn call<'a>(place: &'a Place, project: &'a Project, work: Work) -> Call<'a> {
 }
 
 fn refs(place: &Place, project: &Project) -> Tried {
-    let task = RefsTask { remote: remote(place, project, "refs", JOB), timeout: project.source.timeout };
+    let task = RefsTask {
+        outside: project.source.looks_outside().to_vec(),
+        remote: remote(place, project, "refs", JOB),
+        timeout: project.source.timeout,
+    };
     let found = call(place, project, Work::Refs).make(task, std::io::stderr().as_fd());
     let told = found.map_err(|e| e.to_string()).map(|refs| match &refs.head {
         Some(head) => format!("{} refs, HEAD is {}", refs.refs.len(), head.short()),
@@ -155,6 +159,7 @@ fn mirror(place: &Place, project: &Project) -> Tried {
         remote: remote(place, project, "fetch", JOB),
         mirror: place.mirror(&project.name),
         refs: Vec::<AskedRef>::new(),
+        outside: None,
         resolve: None,
         timeout: FETCH,
     };

@@ -63,6 +63,14 @@ impl Access {
         }
     }
 
+    /// What a server that was shown it could repeat. A private key is shown to nobody.
+    pub fn secret(&self) -> Option<&str> {
+        match &self.credential {
+            Some(Credential::Token(token)) => Some(&token.secret),
+            Some(Credential::Key(_)) | None => None,
+        }
+    }
+
     /// The token, if the remote is where it belongs.
     pub(super) fn token(&self, asking: &str) -> Option<&Token> {
         match (&self.url, &self.credential) {

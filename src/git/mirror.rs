@@ -6,7 +6,7 @@ use super::history::{self, Commit};
 use super::program::Git;
 use super::refs::{self, Refs};
 use super::scratch::ObjectFormat;
-use crate::model::{CommitId, FailureKind, RefName};
+use crate::model::{CommitId, FailureKind, RefName, Trust};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -32,6 +32,8 @@ pub struct Resolved {
     pub name: Option<RefName>,
     /// The commit.
     pub commit: Commit,
+    /// Whether a branch or tag of the repository holds it; what none does may be anybody's.
+    pub trust: Trust,
 }
 
 /// The mirror, locked for as long as this lives: fetches of one project go one after the other.
@@ -61,7 +63,7 @@ impl<'a> Mirror<'a> {
         let mirror = Mirror { git: git.owning(path), access, _lock: lock };
         let complete = path.join(COMPLETE);
         if !complete.try_exists().map_err(at("look at", complete.clone()))? {
-            let format = object_format(&refs::list(git, access)?)?.as_str();
+            let format = object_format(&refs::list(git, access, &[])?)?.as_str();
             let format = format!("--object-format={format}");
             // Not --shared: it sets the set-group-id bit on folders, which `RestrictSUIDSGID=` forbids. The umask does.
             git.owning(path).print(["init", "--quiet", "--bare", "--template=", &format])?;
@@ -80,6 +82,11 @@ impl<'a> Mirror<'a> {
         self.fetch_refspecs(&["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
     }
 
+    /// Takes over the objects of a ref that strangers write, under no name: nothing that a person says resolves to it.
+    pub fn fetch_outside(&self, name: &RefName) -> Result<(), GitError> {
+        self.fetch_refspecs(&[name.as_str()])
+    }
+
     fn fetch_refspecs(&self, refspecs: &[&str]) -> Result<(), GitError> {
         let mut command = self.git.command(["fetch", "--prune", "--force", "--no-tags", "--no-auto-maintenance"]);
         command.args(["--no-recurse-submodules", "--no-write-fetch-head", "--quiet", "--"]);
@@ -90,7 +97,7 @@ impl<'a> Mirror<'a> {
     /// Whether a branch (none is the default one) is on the remote where the mirror has it: then there is nothing to
     /// fetch for it, and to ask that takes half the time of a fetch.
     pub fn is_current(&self, branch: Option<&RefName>) -> Result<bool, GitError> {
-        let listed = refs::list(&self.git, self.access)?;
+        let listed = refs::list(&self.git, self.access, &[])?;
         let Some(name) = branch.or(listed.head.as_ref()) else { return Ok(false) };
         let there = listed.refs.iter().find(|(known, _)| known == name).map(|(_, commit)| commit);
         Ok(there.is_some() && self.tip(name)?.as_ref() == there)
@@ -124,7 +131,7 @@ impl<'a> Mirror<'a> {
     }
 
     fn resolve_head(&self) -> Result<Resolved, GitError> {
-        let listed = refs::list(&self.git, self.access)?;
+        let listed = refs::list(&self.git, self.access, &[])?;
         if let Some(head) = &listed.head
             && let Some(tip) = self.tip(head)?
         {
@@ -135,7 +142,8 @@ impl<'a> Mirror<'a> {
         }
         let says = "the repository's HEAD names no branch that exists; name one with -b";
         let commit = listed.head_commit.ok_or_else(|| GitError::said(FailureKind::NoSuchRef, says))?;
-        self.resolve_commit(&commit)
+        // A detached HEAD is the repository's own word.
+        self.resolve_commit(&commit).map(|resolved| Resolved { trust: Trust::Inside, ..resolved })
     }
 
     fn resolve_revision(&self, text: &str) -> Result<Resolved, GitError> {
@@ -166,7 +174,17 @@ impl<'a> Mirror<'a> {
     }
 
     fn resolved(&self, name: Option<RefName>, commit: CommitId) -> Result<Resolved, GitError> {
-        Ok(Resolved { name, commit: history::commit(&self.git, &commit)? })
+        let trust = match &name {
+            Some(_) => Trust::Inside,
+            None => self.trust(&commit)?,
+        };
+        Ok(Resolved { name, commit: history::commit(&self.git, &commit)?, trust })
+    }
+
+    fn trust(&self, commit: &CommitId) -> Result<Trust, GitError> {
+        let arguments = ["for-each-ref", "--count=1", "--contains", commit.as_str(), "refs/heads", "refs/tags"];
+        let holds = self.git.print(arguments)?;
+        Ok(if holds.trim().is_empty() { Trust::Outside } else { Trust::Inside })
     }
 
     /// Packs what has gathered and drops what nothing has held for 90 days, if git finds it time.

@@ -3,6 +3,7 @@
 use super::access::Access;
 use super::failure::GitError;
 use super::program::Git;
+use crate::config::pattern::Pattern;
 use crate::config::project::Url;
 use crate::model::{CommitId, FailureKind, RefName};
 use git2::{Cred, Direction, ProxyOptions, RemoteCallbacks, Repository};
@@ -21,7 +22,7 @@ pub struct Refs {
     pub head: Option<RefName>,
     /// Where HEAD is; none while the repository is empty.
     pub head_commit: Option<CommitId>,
-    /// `refs/heads/*` and `refs/tags/*` by name; an annotated tag is what it points at.
+    /// `refs/heads/*`, `refs/tags/*` and what else was asked for, by name; an annotated tag is what it points at.
     pub refs: Vec<(RefName, CommitId)>,
     /// How many were left out for names that git itself would not take.
     pub unusable: u32,
@@ -40,15 +41,20 @@ impl Refs {
 }
 
 /// Collects what a server says, whoever asked it.
-#[derive(Default)]
-struct Listing {
+struct Listing<'a> {
+    /// Whole names of other refs that are wanted.
+    also: &'a [Pattern],
     head: Option<RefName>,
     head_commit: Option<CommitId>,
     refs: BTreeMap<RefName, CommitId>,
     unusable: u32,
 }
 
-impl Listing {
+impl<'a> Listing<'a> {
+    fn new(also: &'a [Pattern]) -> Listing<'a> {
+        Listing { also, head: None, head_commit: None, refs: BTreeMap::new(), unusable: 0 }
+    }
+
     fn symref(&mut self, name: &str, target: &str) {
         if name == "HEAD" {
             self.head = target.parse().ok().filter(|target: &RefName| target.branch().is_some());
@@ -59,13 +65,14 @@ impl Listing {
         // Without its ^{} it is the tag that came just before: what it points at replaces it.
         let name = name.strip_suffix("^{}").unwrap_or(name);
         let ours = name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+        let ours = ours || self.also.iter().any(|pattern| pattern.matches(name));
         match (name.parse::<RefName>(), object.parse::<CommitId>()) {
             (_, Ok(commit)) if name == "HEAD" => self.head_commit = Some(commit),
             (Ok(name), Ok(commit)) if ours => drop(self.refs.insert(name, commit)),
             (Ok(_) | Err(_), Ok(_) | Err(_)) => self.unusable += u32::from(ours),
         }
         if self.refs.len() > REFS_MAX {
-            let says = format!("the repository has more than {REFS_MAX} branches and tags");
+            let says = format!("the repository has more than {REFS_MAX} refs that are looked at");
             return Err(GitError::said(FailureKind::TooLarge, says));
         }
         Ok(())
@@ -83,13 +90,15 @@ impl Listing {
 /// the program gets to see, and its word is final. Local repositories go to the program at once: a worker lists one
 /// remote, and libgit2 begins by loading the machine's certificate authorities, which takes ten times as long as
 /// all of `git ls-remote` (105 ms against 10).
-pub fn list(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
+///
+/// Beside branches and tags those refs are listed whose whole names match `also`.
+pub fn list(git: &Git<'_>, access: &Access, also: &[Pattern]) -> Result<Refs, GitError> {
     let library = match access.url() {
-        Url::Http(_) => by_library(git, access),
-        Url::Ssh(_) | Url::Local(_) => return by_program(git, access),
+        Url::Http(_) => by_library(git, access, also),
+        Url::Ssh(_) | Url::Local(_) => return by_program(git, access, also),
     };
     match library {
-        Err(GitError::Said { kind: FailureKind::Internal, message }) => match by_program(git, access) {
+        Err(GitError::Said { kind: FailureKind::Internal, message }) => match by_program(git, access, also) {
             // A web page of one line is an empty repository to the program ("dumb" http).
             Ok(refs) if refs.is_empty() && message.contains("content-type") => {
                 Err(GitError::said(FailureKind::NotARepository, message))
@@ -97,12 +106,12 @@ pub fn list(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
             listed => listed,
         },
         // To libgit2 some nonsense is an empty repository, which would read as "everything was deleted".
-        Ok(refs) if refs.is_empty() => by_program(git, access),
+        Ok(refs) if refs.is_empty() => by_program(git, access, also),
         Ok(_) | Err(_) => library,
     }
 }
 
-fn by_library(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
+fn by_library(git: &Git<'_>, access: &Access, also: &[Pattern]) -> Result<Refs, GitError> {
     let refused = |error: git2::Error| GitError::of_library(&error);
     configure_library(git.deadline()).map_err(refused)?;
     let repository = Repository::open_bare(git.scratch().git_dir()).map_err(refused)?;
@@ -121,7 +130,7 @@ fn by_library(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
     let mut proxy = ProxyOptions::new();
     proxy.auto();
     let connection = remote.connect_auth(Direction::Fetch, Some(callbacks), Some(proxy)).map_err(refused)?;
-    let mut listing = Listing::default();
+    let mut listing = Listing::new(also);
     for head in connection.list().map_err(refused)? {
         if let Some(target) = head.symref_target() {
             listing.symref(head.name(), target);
@@ -152,11 +161,14 @@ fn configure_library(deadline: Instant) -> Result<(), git2::Error> {
     Ok(())
 }
 
-fn by_program(git: &Git<'_>, access: &Access) -> Result<Refs, GitError> {
+fn by_program(git: &Git<'_>, access: &Access, also: &[Pattern]) -> Result<Refs, GitError> {
     let mut command = git.command(["-c", "http.followRedirects=initial", "ls-remote", "--symref", "--quiet", "--"]);
     command.arg(access.address()).args(["HEAD", "refs/heads/*", "refs/tags/*"]);
+    // Git's own globs are not ours: up to the first character that could be one.
+    let beginning = |pattern: &Pattern| pattern.as_str().split(['*', '?', '[', '{', '\\']).next().map(str::to_owned);
+    command.args(also.iter().filter_map(beginning).map(|beginning| beginning + "*"));
     let text = git.print_from(command)?;
-    let mut listing = Listing::default();
+    let mut listing = Listing::new(also);
     for (value, name) in text.lines().filter_map(|line| line.split_once('\t')) {
         match value.strip_prefix("ref: ") {
             Some(target) => listing.symref(name, target),

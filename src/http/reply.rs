@@ -7,8 +7,8 @@ use std::io::Read;
 /// What a client asked for: the path in its pieces, and the query as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The pieces between the slashes; a path that ends with a slash has an empty last one. Nothing is decoded: none of
-    /// our addresses needs it.
+    /// The pieces between the slashes; a path that ends with a slash has an empty last one. Nothing is decoded but
+    /// by [`Asked::decoded_from`]: most of our addresses need it not.
     pub path: Vec<String>,
     /// What follows the question mark.
     pub query: Option<String>,
@@ -24,6 +24,15 @@ impl Asked {
         Some(Asked { path, query })
     }
 
+    /// The pieces from one on, decoded (RFC 3986) and joined again; none if that is not UTF-8.
+    pub fn decoded_from(&self, piece: usize) -> Option<Vec<String>> {
+        let decode = |piece: &String| {
+            let decoded = percent_encoding::percent_decode_str(piece).decode_utf8();
+            decoded.ok().map(|text| text.into_owned())
+        };
+        self.path.get(piece..)?.iter().map(decode).collect()
+    }
+
     /// The value of a query's field, as it is written.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.query.as_deref()?.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
@@ -37,6 +46,8 @@ pub enum Kind {
     Html,
     /// Plain text.
     Text,
+    /// Somebody else's bytes, whatever they are: to be saved, and never to be shown as a page of ours.
+    Foreign,
 }
 
 /// A body.
@@ -76,6 +87,9 @@ pub struct Reply {
 /// Nothing is loaded from anywhere, nothing runs, nobody frames us.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Should a browser show it all the same, it does so in an origin of its own that can do nothing.
+const FOREIGN_POLICY: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
+
 impl Reply {
     /// A page.
     pub fn page(status: u16, html: String) -> Reply {
@@ -90,6 +104,22 @@ impl Reply {
     /// A long plain text.
     pub fn stream(reader: Box<dyn Read + Send>, length: u64) -> Reply {
         Reply { status: 200, kind: Kind::Text, body: Body::Stream { reader, length }, extra: Vec::new() }
+    }
+
+    /// A file to be saved under this name.
+    pub fn download(reader: Box<dyn Read + Send>, length: u64, name: &str) -> Reply {
+        // RFC 6266: the plain form for old clients, the encoded one for names that are not plain.
+        let plain: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-+ ".contains(c) { c } else { '_' }).collect();
+        let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+        let disposition = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
+        let body = Body::Stream { reader, length };
+        Reply { status: 200, kind: Kind::Foreign, body, extra: Vec::new() }.with("Content-Disposition", &disposition)
+    }
+
+    /// To what is meant at the moment, relative to the address that was asked for.
+    pub fn found(to: &str) -> Reply {
+        Reply::text(302, "").with("Location", to)
     }
 
     /// To another address, relative to the one that was asked for.
@@ -119,10 +149,15 @@ impl Reply {
         let kind = match self.kind {
             Kind::Html => "text/html; charset=utf-8",
             Kind::Text => "text/plain; charset=utf-8",
+            Kind::Foreign => "application/octet-stream",
+        };
+        let policy = match self.kind {
+            Kind::Html | Kind::Text => POLICY,
+            Kind::Foreign => FOREIGN_POLICY,
         };
         let mut headers: Vec<(&'static str, String)> = [
             ("Content-Type", kind),
-            ("Content-Security-Policy", POLICY),
+            ("Content-Security-Policy", policy),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),
             ("Cross-Origin-Resource-Policy", "same-origin"),

@@ -32,6 +32,13 @@ pub enum Ask {
         /// Why.
         reason: Option<String>,
     },
+    /// Agree to the build of what waits for that.
+    Approve {
+        /// Whose.
+        project: ProjectName,
+        /// Which.
+        which: Approved,
+    },
     /// Look at repositories now.
     Poll {
         /// Whose.
@@ -53,6 +60,16 @@ pub enum Ask {
         /// Why.
         reason: Option<String>,
     },
+}
+
+/// What a person agrees to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approved {
+    /// This request, and so the commit that it is for.
+    Request(RequestId),
+    /// The request that waits for this ref.
+    Ref(RefName),
 }
 
 /// The build that is asked for.
@@ -135,6 +152,13 @@ pub enum Answer {
         builds: Vec<BuildId>,
         /// The requests that will not be built.
         dropped: Vec<RequestId>,
+    },
+    /// Somebody's agreement is in the store.
+    Approved {
+        /// The request that it is for.
+        request: RequestId,
+        /// The ref, and the commit.
+        what: String,
     },
     /// The look is in the store.
     Looking,

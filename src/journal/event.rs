@@ -25,6 +25,8 @@ events! {
     PollRecovered = "28a7ed32a9aa4650aca28e301a68e9e4",
     /// A build is wanted.
     RequestQueued = "f48ad7237a264fe295f6d1cbc31fadad",
+    /// A person agreed to the build of a commit from outside.
+    RequestApproved = "cb6d21cfd1b84f138213de18c40d362c",
     /// A newer request took the place of a waiting one.
     RequestReplaced = "179dbf74557f40579642c2991a26fdc0",
     /// A build has begun.

@@ -1,6 +1,7 @@
 //! What each order comes to.
 
 use super::{command, service, step, work};
+use crate::config::project::BuildOutside;
 use crate::config::{LoadError, Project, load_project};
 use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
 use crate::order::{Order, Reply, ServiceAction};
@@ -78,14 +79,15 @@ impl Launcher {
                 let ends = [task, answer, messages];
                 let again = ends.each_ref().map(OwnedFd::try_clone);
                 let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
-                let started = self.start(describe(ends)?)?;
+                let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(work, refusal));
+                let started = start(ends)?;
                 if started != Reply::Exists {
                     return Ok(started);
                 }
                 // A worker of a caller that died holds the name; its answer would reach nobody.
                 self.stop_and_let_go(&unit)?;
                 let [task, answer, messages] = again;
-                self.start(describe([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])?)
+                start([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])
             }
             Order::StopWork { project, work, job } => {
                 self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
@@ -121,10 +123,12 @@ impl Launcher {
 
     /// Users and folders are made by a static unit; it stays active, so this costs nothing the second time.
     fn prepare(&self, project: &ProjectName) -> Result<Reply, Refusal> {
-        let inside = Room::of(project, Trust::Inside);
-        for (user, home) in
-            [(inside.user(), inside.folder(&self.place)), (unit::git_user(project), self.place.mirror(project))]
-        {
+        let (inside, outside) = (Room::of(project, Trust::Inside), Room::of(project, Trust::Outside));
+        for (user, home) in [
+            (inside.user(), inside.folder(&self.place)),
+            (outside.user(), outside.folder(&self.place)),
+            (unit::git_user(project), self.place.mirror(project)),
+        ] {
             match nix::unistd::User::from_name(&user) {
                 Ok(Some(known)) if known.dir != home => {
                     return Err(refused(format!(
@@ -138,6 +142,13 @@ impl Launcher {
             }
         }
         self.weigh(project)?;
+        match self.project(project)?.source.build_outside {
+            BuildOutside::Never => {}
+            BuildOutside::Ask | BuildOutside::Always => {
+                let (unit, what) = (unit::outside_unit(project), "the room for refs from outside");
+                self.job(Verb::Start, &unit, START, &format!("making {what} of {project} failed"))?;
+            }
+        }
         let unit = unit::project_unit(project);
         self.job(Verb::Start, &unit, START, &format!("making users and folders of {project} failed"))
     }

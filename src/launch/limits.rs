@@ -38,3 +38,26 @@ fn keeps_its_control_group() -> [Property; 2] {
         Property::exec_start_post("/bin/sh", &["-c", idle]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::limits::{CpuQuota, Limit, Table};
+
+    #[test]
+    fn every_limit_that_is_set_is_handed_to_systemd() {
+        let limit = |most| Some(Limit { most, table: Table::Build });
+        let none = Limits { memory: None, tasks: Limit { most: 64, table: Table::Build }, cpu: None, disk: None };
+        let all = Limits { memory: limit(1 << 20), cpu: Some(CpuQuota { percent: 150 }), disk: limit(1 << 30), ..none };
+        let names = |limits, accounting| -> Vec<&str> {
+            properties(limits, accounting).iter().map(Property::name).filter(|n| !n.ends_with("Accounting")).collect()
+        };
+        assert_eq!(names(&none, Accounting::Systemd), ["TasksMax"]);
+        assert_eq!(
+            names(&all, Accounting::Systemd),
+            ["TasksMax", "MemoryMax", "CPUQuotaPerSecUSec", "LimitFSIZE"],
+            "and no more"
+        );
+        assert_eq!(names(&none, Accounting::Kernel), ["TasksMax", "SuccessExitStatus", "ExecStartPostEx"]);
+    }
+}

@@ -1,6 +1,7 @@
 //! The walls that steps and workers share; what each one needs beyond them stands with it.
 
-use crate::config::project::Network;
+use crate::config::Project;
+use crate::config::project::{BuildOutside, Network};
 use crate::model::{Place, ProjectName, Room, Trust, unit};
 use crate::systemd::{Capability, KeyringMode, Namespaces, Property, ProtectHome, ProtectProc, ProtectSystem};
 use nix::errno::Errno;
@@ -86,10 +87,15 @@ pub(super) fn identity(project: &ProjectName, user: &str) -> Vec<Property> {
     vec![Property::user(user), Property::group(user), Property::slice(&unit::project_slice(project))]
 }
 
-/// The room that a build of this project has. Refs from outside come with the issue that makes rooms for them.
-pub(super) fn room(project: &ProjectName, trust: Trust) -> Result<Room, super::carry::Refusal> {
-    match trust {
-        Trust::Inside => Ok(Room::of(project, trust)),
-        Trust::Outside => Err(super::carry::refused("refs from outside are not built by this version")),
+/// The room that a build of this project has. For refs from outside there is one only if they are built.
+pub(super) fn room(place: &Place, project: &Project, trust: Trust) -> Result<Room, super::carry::Refusal> {
+    match (trust, project.source.build_outside) {
+        (Trust::Inside, _) | (Trust::Outside, BuildOutside::Ask | BuildOutside::Always) => {
+            Ok(Room::of(&project.name, trust))
+        }
+        (Trust::Outside, BuildOutside::Never) => Err(super::carry::refused(format!(
+            "`build-outside` in [source] of {} is \"never\"",
+            place.project_file(&project.name).display()
+        ))),
     }
 }

@@ -7,10 +7,11 @@ use super::sandbox::{in_room, kernel_walls, room, text, walls};
 use super::secret;
 use super::service;
 use super::shell::{self, SCRIPT};
+use super::work::PROGRAM;
 use crate::config::Project;
 use crate::config::limits::{Limit, Limits, Table};
 use crate::config::project::Network;
-use crate::model::{Place, unit};
+use crate::model::{Place, Trust, unit};
 use crate::order::{Shutdown, StepOrder};
 use crate::systemd::{Accounting, KillMode, OomPolicy, Property, ProtectHome, ServiceType, Transient};
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ use std::os::fd::OwnedFd;
 
 /// What every step and deploy command finds; documented in ci-build(1).
 pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What kind of terminal `pty` is: what log and page can show of it are colours.
+const TERM: &str = "xterm-256color";
 
 /// What a step may have of the machine.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +37,10 @@ fn reach(project: &Project, order: &StepOrder) -> Reach {
     let network = step.and_then(|step| step.network).unwrap_or(project.build.network);
     let limits = project.limits(&order.name);
     let ordered = order.memory.map(|most| Limit { most, table: Table::Step });
+    let network = match order.trust {
+        Trust::Inside => network,
+        Trust::Outside => network.narrower(project.build.outside_network),
+    };
     Reach {
         network: order.network.map_or(network, |most| network.narrower(most)),
         limits: Limits { memory: limits.memory.into_iter().chain(ordered).min_by_key(|limit| limit.most), ..limits },
@@ -47,10 +55,19 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let name = unit::step_unit(&order.build, order.step);
-    let room = room(&project.name, order.trust)?.in_slot(order.slot);
+    let room = room(place, project, order.trust)?.in_slot(order.slot);
     let program = shell::program(&order.run, &format!("/run/credentials/{name}"));
 
+    let on_terminal = ["pty".to_owned(), program.path.clone()].into_iter().chain(program.arguments.iter().cloned());
+    let (path, arguments) = match order.pty {
+        true => (PROGRAM, on_terminal.collect()),
+        false => (program.path.as_str(), program.arguments.clone()),
+    };
+
     let mut environment: BTreeMap<String, String> = order.env.clone();
+    if order.pty {
+        environment.entry("TERM".to_owned()).or_insert_with(|| TERM.to_owned());
+    }
     for (key, value) in [("PATH", PATH.to_owned()), ("HOME", text(&room.home(place))), ("LANG", "C.UTF-8".to_owned())] {
         environment.entry(key.to_owned()).or_insert(value);
     }
@@ -58,7 +75,7 @@ pub(super) fn describe(
     let mut properties = vec![
         Property::description(&format!("{} step {}: {}", order.build, order.step, order.name)),
         Property::service_type(ServiceType::Exec),
-        Property::exec_start(&program.path, &program.arguments),
+        Property::exec_start(path, &arguments),
         // How it ended must be there for a supervisor that was not when it ended.
         Property::remain_after_exit(true),
         Property::runtime_max(order.timeout),
@@ -110,7 +127,7 @@ mod tests {
     use super::*;
     use crate::config::load_project;
     use crate::config::project::{Run, Shell};
-    use crate::model::{BuildId, BuildNumber, StepIndex, Trust};
+    use crate::model::{BuildId, BuildNumber, StepIndex};
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -140,6 +157,7 @@ mod tests {
                 name: step.parse().unwrap(),
                 trust: Trust::Inside,
                 run: Run::Text { text: "true".into(), shell: Shell::Sh },
+                pty: false,
                 workdir: PathBuf::new(),
                 env: BTreeMap::new(),
                 secrets: Vec::new(),

@@ -6,14 +6,14 @@ use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
-use crate::model::{Place, ProjectName, unit};
-use crate::order::Work;
+use crate::model::{Place, ProjectName, Room, unit};
+use crate::order::{Reply, Work};
 use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
+pub(super) const PROGRAM: &str = "/usr/libexec/unitci/ci-worker";
 /// A worker keeps its own time limit and says so; systemd's lies this much above.
 const MARGIN: Duration = Duration::from_secs(15);
 /// What reading reports may take; the largest report that is read has 64 MiB.
@@ -27,8 +27,8 @@ fn word(work: Work) -> &'static str {
         Work::Fetch => "fetch",
         Work::Tidy => "tidy",
         Work::Checkout { trust: _ } => "checkout",
+        Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
-        Work::Results { trust: _ } => "results",
         Work::Release => "release",
         Work::Health => "health",
         Work::Mail => "mail",
@@ -69,13 +69,26 @@ pub(super) fn describe(
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
         Work::Checkout { trust } => checkout(place, project, trust)?,
+        Work::Results { trust, slot } => results(place, project, &room(place, project, trust)?.in_slot(slot)),
         Work::Secrets => secrets(place, project)?,
-        Work::Results { trust } => results(place, project, trust)?,
         Work::Release => release(place, project)?,
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
     });
     Ok(Transient { unit, properties })
+}
+
+/// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
+pub(super) fn explained(work: Work, refusal: Refusal) -> Refusal {
+    if work != Work::Secrets {
+        return refusal;
+    }
+    match refusal {
+        Reply::Job { result, message } => {
+            Reply::Job { result, message: format!("a secret cannot be read or decrypted: {message}") }
+        }
+        other @ (Reply::Done | Reply::Exists | Reply::Refused { .. } | Reply::Failed { .. }) => other,
+    }
 }
 
 /// What the project's git user needs: the mirror if it writes it, its credential, the keys of known hosts, and the
@@ -120,7 +133,7 @@ fn mirror_to_read(place: &Place, project: &ProjectName) -> Vec<Property> {
 }
 
 fn checkout(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let mut properties = in_room(place, &room(&project.name, trust)?);
+    let mut properties = in_room(place, &room(place, project, trust)?);
     properties.extend(walls(Network::None));
     properties.extend(mirror_to_read(place, &project.name));
     properties.push(Property::private_tmp(true));
@@ -136,17 +149,16 @@ fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
     Ok(properties)
 }
 
-/// The workspace is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
-fn results(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>, Refusal> {
-    let room = room(&project.name, trust)?;
-    let workspace = text(&room.workspace(place));
+/// The room is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.
+fn results(place: &Place, project: &Project, room: &Room) -> Vec<Property> {
+    let folder = text(&room.folder(place));
     let mut properties = identity(&project.name, &room.user());
     properties.extend(walls(Network::None));
     properties.extend(nothing_of_ours(place));
     properties.push(Property::private_tmp(true));
-    properties.push(Property::bind_read_only_paths(&[(&workspace, &workspace)]));
+    properties.push(Property::bind_read_only_paths(&[(&folder, &folder)]));
     properties.push(Property::memory_max(RESULTS_MEMORY));
-    Ok(properties)
+    properties
 }
 
 /// The deploy target of a project, and its user: there, and nobody who must not be given work.

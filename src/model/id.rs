@@ -1,6 +1,7 @@
 //! Identities: which build, which request, which commit, which ref.
 
 use super::name::{NameError, ProjectName, textual};
+use super::unit::Trust;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -185,9 +186,19 @@ impl RefName {
         self.0.strip_prefix("refs/tags/")
     }
 
+    /// Whose it is: the team alone writes branches and tags.
+    pub fn trust(&self) -> Trust {
+        if self.branch().is_some() || self.tag().is_some() { Trust::Inside } else { Trust::Outside }
+    }
+
     /// How people say it: `main`, not `refs/heads/main`.
     pub fn short(&self) -> &str {
         self.branch().or_else(|| self.tag()).unwrap_or(&self.0)
+    }
+
+    /// What a person named: a branch, or any ref by its whole name.
+    pub fn of_words(words: &str) -> Result<RefName, RefNameError> {
+        if words.starts_with("refs/") { words.parse() } else { RefName::of_branch(words) }
     }
 
     /// The ref of a branch that a person named.

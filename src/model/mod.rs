@@ -1,5 +1,6 @@
 //! The words of the domain: names, numbers, verdicts, places. No I/O.
 
+pub mod artifact;
 pub mod build;
 pub mod changed;
 pub mod deploy;
@@ -27,7 +28,7 @@ pub use lock::{Holds, Lock, LockMode, LockName, Slot};
 pub use name::{ProjectName, StepName};
 pub use place::Place;
 pub use release::ReleaseName;
-pub use request::{Change, NewRequest, Origin, Request, RequestState, Target};
+pub use request::{Approval, Change, NewRequest, Origin, Request, RequestState, Target};
 pub use room::Room;
 pub use secret::{Secret, SecretName};
 pub use unit::Trust;

@@ -112,6 +112,10 @@ impl Place {
     pub fn step_log(&self, build: &BuildId, step: StepIndex) -> PathBuf {
         self.build(build).join(step.to_string())
     }
+    /// The artifacts that were collected after a step, one after the other: `/var/lib/ci/builds/gkp/42/2.artifacts`
+    pub fn artifacts(&self, build: &BuildId, step: StepIndex) -> PathBuf {
+        self.build(build).join(format!("{step}.artifacts"))
+    }
     /// A deploy's log without its endings, with those of the build: `/var/lib/ci/builds/gkp/42/deploy-7`
     pub fn deploy_log(&self, build: &BuildId, deploy: DeployId) -> PathBuf {
         self.build(build).join(format!("deploy-{deploy}"))

@@ -5,8 +5,11 @@ use std::fmt;
 
 /// Longest name of a test, in bytes.
 pub const NAME_MAX: usize = 400;
-/// Longest message of a test, in bytes.
+/// Longest message of a test that is kept, in bytes.
 pub const MESSAGE_MAX: usize = 2000;
+/// Longest message that is handed over, in bytes: more than is kept, so that a secret in it is masked before it is cut
+/// and no half of it stays at the end.
+const MESSAGE_TOLD: usize = 2 * MESSAGE_MAX;
 /// Most failing tests of a step that are kept by name, and as many flaky ones; the counts are of all.
 pub const NAMED_MAX: usize = 200;
 /// How many of the slowest tests are kept.
@@ -65,6 +68,12 @@ impl TestName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What is kept of it; `cover` masks secrets.
+    #[must_use]
+    pub fn kept(&self, cover: &dyn Fn(&str) -> String) -> TestName {
+        TestName(shorten(&cover(&self.0), NAME_MAX, NAME_MAX / 2))
+    }
 }
 
 impl TestMessage {
@@ -72,18 +81,24 @@ impl TestMessage {
     pub fn cut(text: &str) -> TestMessage {
         let mut lines = String::new();
         // What is far beyond the bound need not be looked at.
-        let text = &text[..text.floor_char_boundary(8 * MESSAGE_MAX)];
+        let text = &text[..text.floor_char_boundary(4 * MESSAGE_TOLD)];
         for line in text.trim_end().lines() {
             if !lines.is_empty() {
                 lines.push('\n');
             }
             let spaced = line.trim_end().replace('\t', "    ");
             lines.extend(spaced.chars().filter(|c| prints(*c)));
-            if lines.len() > MESSAGE_MAX {
+            if lines.len() > MESSAGE_TOLD {
                 break;
             }
         }
-        TestMessage(shorten(lines.trim_matches('\n'), MESSAGE_MAX, 0))
+        TestMessage(shorten(lines.trim_matches('\n'), MESSAGE_TOLD, 0))
+    }
+
+    /// What is kept of it; `cover` masks secrets.
+    #[must_use]
+    pub fn kept(&self, cover: &dyn Fn(&str) -> String) -> TestMessage {
+        TestMessage(shorten(&cover(&self.0), MESSAGE_MAX, 0))
     }
 
     /// The lines.
@@ -115,7 +130,7 @@ impl std::str::FromStr for TestName {
 impl TryFrom<String> for TestMessage {
     type Error = TextError;
     fn try_from(text: String) -> Result<TestMessage, TextError> {
-        let good = text.len() <= MESSAGE_MAX && text.chars().all(|c| c == '\n' || prints(c));
+        let good = text.len() <= MESSAGE_TOLD && text.chars().all(|c| c == '\n' || prints(c));
         if good { Ok(TestMessage(text)) } else { Err(TextError { len: text.len() }) }
     }
 }
@@ -230,6 +245,21 @@ pub struct TestReport {
     pub slowest: Vec<SlowTest>,
 }
 
+impl TestReport {
+    /// The same as it may be kept and shown; `cover` masks secrets.
+    #[must_use]
+    pub fn kept(mut self, cover: &dyn Fn(&str) -> String) -> TestReport {
+        for test in self.failing.iter_mut().chain(&mut self.flaky) {
+            test.name = test.name.kept(cover);
+            test.message = test.message.kept(cover);
+        }
+        for test in &mut self.slowest {
+            test.name = test.name.kept(cover);
+        }
+        self
+    }
+}
+
 /// What a failing test is, compared with the build before of the same ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -325,7 +355,10 @@ mod tests {
             assert_eq!(TestMessage::try_from(left.to_owned()), Ok(message));
         }
         let cut = TestMessage::cut(&"ä\n".repeat(MESSAGE_MAX * 10));
-        assert!(cut.as_str().len() <= MESSAGE_MAX && TestMessage::try_from(cut.0.clone()).is_ok());
+        assert!(cut.as_str().len() <= MESSAGE_TOLD && TestMessage::try_from(cut.0.clone()).is_ok());
+        let secret = format!("{} hunter22 {}", "x".repeat(MESSAGE_MAX - 12), "y".repeat(100));
+        let kept = TestMessage::cut(&secret).kept(&|text| text.replace("hunter22", "[secret]"));
+        assert!(kept.as_str().len() <= MESSAGE_MAX && !kept.as_str().contains("hunt"), "{}", kept.as_str());
         assert!(TestMessage::try_from("a\u{7}".to_owned()).is_err());
     }
 }

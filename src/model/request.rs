@@ -56,6 +56,14 @@ pub enum Origin {
     },
 }
 
+impl Request {
+    /// What it waits for besides its turn, if that is a person.
+    pub fn wants(&self) -> Option<String> {
+        let Approval::Needed = self.approval else { return None };
+        Some(format!("waits for approval: ci-build --approve {}:{}", self.ask.project, self.id))
+    }
+}
+
 impl Origin {
     /// Whether it goes to the front of the queue.
     pub fn goes_first(&self) -> bool {
@@ -126,6 +134,32 @@ pub struct NewRequest {
     pub token: Option<String>,
 }
 
+/// Whether a person has to agree before a request becomes a build.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "approval")]
+pub enum Approval {
+    /// Nobody has to.
+    #[default]
+    NotNeeded,
+    /// Somebody has to, and nobody has yet.
+    Needed,
+    /// Somebody has, for this very commit.
+    Given {
+        /// Who.
+        by: String,
+    },
+}
+
+impl Approval {
+    /// Whether nothing stands in the way.
+    pub fn is_there(&self) -> bool {
+        match self {
+            Approval::NotNeeded | Approval::Given { .. } => true,
+            Approval::Needed => false,
+        }
+    }
+}
+
 /// A request in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -133,6 +167,8 @@ pub struct Request {
     pub id: RequestId,
     /// What was asked.
     pub ask: NewRequest,
+    /// Whether it may become a build.
+    pub approval: Approval,
     /// When.
     pub created: Timestamp,
     /// When the first of those it replaced was made: what `stable-max` counts from.

@@ -28,6 +28,9 @@ impl Room {
     /// `$CI_CACHE`, kept from build to build.
     pub const CACHE: &str = "cache";
 
+    /// `$CI_ARTIFACTS`, emptied for each build.
+    pub const ARTIFACTS: &str = "artifacts";
+
     /// The room for a project's builds of such commits.
     pub fn of(project: &ProjectName, trust: Trust) -> Room {
         Room { project: project.clone(), trust, slot: Slot::default() }
@@ -66,6 +69,11 @@ impl Room {
     /// `/var/cache/ci/gkp/workspace`
     pub fn workspace(&self, place: &Place) -> PathBuf {
         self.folder(place).join(Room::of_slot(Room::WORKSPACE, self.slot))
+    }
+
+    /// `/var/cache/ci/gkp/artifacts`
+    pub fn artifacts(&self, place: &Place) -> PathBuf {
+        self.folder(place).join(Room::of_slot(Room::ARTIFACTS, self.slot))
     }
 
     /// `/var/cache/ci/gkp/tmp`

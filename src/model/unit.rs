@@ -44,6 +44,11 @@ pub fn project_unit(project: &ProjectName) -> String {
     format!("ci-project@{}.service", project.unit_escaped())
 }
 
+/// `ci-outside@gkp.service`: makes the user and folder for refs from outside.
+pub fn outside_unit(project: &ProjectName) -> String {
+    format!("ci-outside@{}.service", project.unit_escaped())
+}
+
 /// `ci-build@gkp:42.service`: the supervisor of one build.
 pub fn build_unit(build: &BuildId) -> String {
     format!("ci-build@{build}.service")

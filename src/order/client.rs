@@ -3,13 +3,17 @@
 use super::wire::{WireError, receive, send};
 use super::{Order, Reply};
 use crate::model::Place;
+use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-/// How often an order is given before `ci-launch` counts as unreachable. It leaves when it is idle, and may be killed;
-/// each time its socket starts the next one.
-const TRIES: u32 = 5;
+/// For how long an order is given again. `ci-launch` leaves when it is idle, and may be killed: its socket starts the
+/// next one. An upgrade restarts that socket, and systemd re-executes itself. None of that is a build's fault.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries, so that what is coming back can.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -80,29 +84,51 @@ impl Orders {
         Ok(receive::<Reply>(connection)?.0)
     }
 
-    /// Gives an order and waits for the reply. When `ci-launch` goes away meanwhile the order is given again: every
-    /// order can be, and one that had been carried out before is answered with [`Given::Exists`].
+    /// Gives an order and waits for the reply. When `ci-launch` is away or goes away meanwhile, or could not do it now, the
+    /// order is given again for ten seconds: every order can be, and one that had been carried out before is answered
+    /// with [`Given::Exists`].
     pub fn give(&mut self, order: &Order, descriptors: &[BorrowedFd<'_>]) -> Result<Given, OrderError> {
-        let mut tries = 1;
-        let reply = loop {
-            match self.exchange(order, descriptors) {
-                Ok(reply) => break reply,
-                Err(OrderError::Wire(WireError::Closed)) if tries < TRIES => {
-                    self.connection = None;
-                    tries += 1;
-                }
-                Err(error) => {
-                    self.connection = None;
-                    return Err(error);
-                }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let given = self.exchange(order, descriptors).and_then(understood);
+            let Err(error) = &given else { return given };
+            if error.breaks_the_connection() {
+                self.connection = None;
             }
-        };
-        match reply {
-            Reply::Done => Ok(Given::Done),
-            Reply::Exists => Ok(Given::Exists),
-            Reply::Job { result, message } => Err(OrderError::Job { result, message }),
-            Reply::Refused { message } => Err(OrderError::Refused(message)),
-            Reply::Failed { message } => Err(OrderError::Failed(message)),
+            if !error.may_pass(order) || Instant::now() + PAUSE > deadline {
+                return given;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+fn understood(reply: Reply) -> Result<Given, OrderError> {
+    match reply {
+        Reply::Done => Ok(Given::Done),
+        Reply::Exists => Ok(Given::Exists),
+        Reply::Job { result, message } => Err(OrderError::Job { result, message }),
+        Reply::Refused { message } => Err(OrderError::Refused(message)),
+        Reply::Failed { message } => Err(OrderError::Failed(message)),
+    }
+}
+
+impl OrderError {
+    fn breaks_the_connection(&self) -> bool {
+        match self {
+            OrderError::Unreachable { .. } | OrderError::Wire(_) => true,
+            OrderError::Refused(_) | OrderError::Failed(_) | OrderError::Job { .. } => false,
+        }
+    }
+
+    /// Whether another try may come to something else. A service of the project is not restarted again for a reply that
+    /// was long in coming.
+    fn may_pass(&self, order: &Order) -> bool {
+        match self {
+            OrderError::Unreachable { error, .. } => matches!(error, Errno::ECONNREFUSED | Errno::ENOENT),
+            OrderError::Wire(WireError::Closed) => true,
+            OrderError::Failed(_) => !matches!(order, Order::Service { .. }),
+            OrderError::Wire(_) | OrderError::Refused(_) | OrderError::Job { .. } => false,
         }
     }
 }

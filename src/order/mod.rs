@@ -120,6 +120,9 @@ pub struct StepOrder {
     pub trust: Trust,
     /// What it runs.
     pub run: Run,
+    /// Whether its output is a terminal.
+    #[serde(default)]
+    pub pty: bool,
     /// The secrets that it was to get when its build began; what its project's file does not give it is refused.
     #[serde(default)]
     pub secrets: Vec<SecretName>,
@@ -189,6 +192,9 @@ pub enum Work {
     Results {
         /// For whose commit.
         trust: Trust,
+        /// In which of the room's workspaces.
+        #[serde(default)]
+        slot: Slot,
     },
     /// Works on the deploy target: its user, no network.
     Release,

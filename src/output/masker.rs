@@ -124,10 +124,15 @@ impl Masker {
         }
     }
 
-    /// A text that is not a step's output and may quote from it, or from what was secret to a worker.
+    /// A text that is not a step's output and may quote from it, or from what was secret to a worker. It may have been
+    /// cut, so what begins a secret at its end is masked as well.
     pub fn cover(&self, text: &str) -> String {
+        let (text, cut) = text.strip_suffix('…').map_or((text, ""), |text| (text, "…"));
         let mut scratch = Vec::new();
-        String::from_utf8_lossy(self.mask(text.as_bytes(), Rest::Ended, &mut scratch).1).into_owned()
+        let (decided, shown) = self.mask(text.as_bytes(), Rest::Follows, &mut scratch);
+        let rest = &text.as_bytes()[decided..];
+        let rest = if rest.len() < SHORTEST { rest } else { MASK };
+        String::from_utf8_lossy(&[shown, rest, cut.as_bytes()].concat()).into_owned()
     }
 
     /// Masks what can be decided of `input`: how many of its bytes that is, and what to publish for them. Feeding the
@@ -296,7 +301,10 @@ mod tests {
     #[test]
     fn when_everything_may_be_secret_nothing_is_published() {
         assert_eq!(masked(&Masker::everything(), &[b"hun", b"ter2\n"]), "");
-        assert_eq!(masker(&["hunter2"]).cover("pw hunter2"), "pw ***");
+        for (text, shown) in [("pw hunter2", "pw ***"), ("pw hunte…", "pw ***…"), ("a hut", "a hut"), ("a hu", "a hu")]
+        {
+            assert_eq!(masker(&["hunter2"]).cover(text), shown);
+        }
     }
 
     #[test]

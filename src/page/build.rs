@@ -36,6 +36,7 @@ pub fn build(site: &Site, view: &BuildView, log: Option<&Log>, clock: &Clock) ->
         @if !build.changes.is_empty() { (changes(&build.changes)) }
         @if !view.steps.is_empty() { (steps(view, clock)) }
         @if !view.tests.is_empty() { (super::report::section(view)) }
+        @if !view.artifacts.is_empty() { (super::artifacts::section(view)) }
         @if let Some(log) = log { (log.section()) }
         p.more {
             @if view.previous { a href={ "../" (number - 1) "/" } { "← build " (number - 1) } }

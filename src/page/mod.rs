@@ -4,12 +4,14 @@
 //! Each page is one request: style and icon are in it. All links are relative, so that the page can lie below any
 //! address of a reverse proxy.
 
+mod artifacts;
 mod build;
 mod front;
 mod log;
 mod project;
 mod report;
 
+pub use artifacts::artifact_address;
 pub use build::build;
 pub use front::front;
 pub use log::{Log, log};

@@ -1,7 +1,7 @@
 //! Asking for a build, and for its end.
 
 use super::WishError;
-use crate::intake::{Answer, Ask, BuildAsk, RetryAsk, RetryFrom, What, ask};
+use crate::intake::{Answer, Approved, Ask, BuildAsk, RetryAsk, RetryFrom, What, ask};
 use crate::model::{BuildId, BuildNumber, BuildSpec, CommitId, Place, ProjectName, RefName, RequestId, Verdict};
 use crate::store::Store;
 use std::io::Write;
@@ -54,9 +54,11 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
     });
     match ask(place, &question)? {
         Answer::Queued { request } => Ok(Wished::Queued(request)),
-        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
-            Err(WishError::of(answer))
-        }
+        answer @ (Answer::Refused { .. }
+        | Answer::Stopping { .. }
+        | Answer::Approved { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
 }
 
@@ -65,9 +67,11 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
     let BuildId { project, number } = build.clone();
     match ask(place, &Ask::Retry(RetryAsk { project, number, from, reason, token: token()? }))? {
         Answer::Queued { request } => Ok(request),
-        answer @ (Answer::Refused { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. }) => {
-            Err(WishError::of(answer))
-        }
+        answer @ (Answer::Refused { .. }
+        | Answer::Approved { .. }
+        | Answer::Stopping { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
 }
 
@@ -88,14 +92,16 @@ fn seen_tip(place: &Place, wish: &Wish) -> Result<Result<CommitId, Wished>, Wish
     let waiting = read
         .waiting()?
         .into_iter()
-        .find(|request| request.ask.project == wish.project && request.ask.reference.as_ref() == Some(&reference));
+        .find(|request| request.ask.project == wish.project && request.ask.reference.as_ref() == Some(&reference))
+        // Who asks for the build of a commit agrees to it.
+        .filter(|request| request.approval.is_there());
     if let Some(request) = waiting {
         return Ok(Err(Wished::Queued(request.id)));
     }
     let Some(commit) = read.tips(&wish.project)?.remove(&reference) else {
         return Err(WishError::NotWatched { project: wish.project.clone(), branch: reference.short().to_owned() });
     };
-    Ok(match read.built_already(&wish.project, &commit)? {
+    Ok(match read.built_already(&wish.project, &commit, reference.trust())? {
         Some(build) => Err(Wished::Built(build.id.clone(), build.state.verdict())),
         None => Ok(commit),
     })
@@ -110,9 +116,30 @@ pub(super) fn stop(
 ) -> Result<(Vec<BuildId>, Vec<RequestId>), WishError> {
     match ask(place, &Ask::Stop { project: project.clone(), number, reason })? {
         Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
-        answer @ (Answer::Refused { .. } | Answer::Queued { .. } | Answer::Looking | Answer::Deploying { .. }) => {
-            Err(WishError::of(answer))
+        answer @ (Answer::Refused { .. }
+        | Answer::Queued { .. }
+        | Answer::Approved { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
+    }
+}
+
+/// Agrees to the build of a commit from outside: by the request's id, or of what waits for a ref.
+pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefName>) -> Result<(), WishError> {
+    let which = match (spec.number, reference) {
+        (Some(number), None) => Approved::Request(RequestId(i64::from(number.0))),
+        (None, Some(reference)) => Approved::Ref(reference),
+        (Some(_), Some(_)) | (None, None) => return Err(WishError::WhatToApprove(spec.project.clone())),
+    };
+    match ask(place, &Ask::Approve { project: spec.project.clone(), which })? {
+        Answer::Approved { request, what } => {
+            Ok(writeln!(anstream::stdout(), "request {request} is approved: {what}")?)
         }
+        answer @ (Answer::Refused { .. }
+        | Answer::Queued { .. }
+        | Answer::Stopping { .. }
+        | Answer::Looking
+        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
 }
 

@@ -26,8 +26,10 @@ pub fn rollback(place: &Place, project: &ProjectName, reason: Option<String>) ->
 fn answered(answer: Answer) -> Result<Deploying, WishError> {
     match answer {
         Answer::Deploying { deploy, number } => Ok(Deploying { deploy, number }),
-        answer @ (Answer::Refused { .. } | Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Looking) => {
-            Err(WishError::of(answer))
-        }
+        answer @ (Answer::Refused { .. }
+        | Answer::Queued { .. }
+        | Answer::Stopping { .. }
+        | Answer::Approved { .. }
+        | Answer::Looking) => Err(WishError::of(answer)),
     }
 }

@@ -6,7 +6,7 @@ mod poll;
 mod release;
 mod wait;
 
-pub use build::{Wish, Wished, retry, stop_and_tell, wish};
+pub use build::{Wish, Wished, approve_and_tell, retry, stop_and_tell, wish};
 pub use deploy::{Deploying, deploy, rollback};
 pub use poll::{look, look_and_tell};
 pub use release::follow;
@@ -54,6 +54,11 @@ pub enum WishError {
         /// Why.
         trouble: String,
     },
+    /// Neither a request nor a ref, or both.
+    #[error(
+        "what is approved? ci-build --approve {0}:REQUEST, or ci-build --approve {0} -b REF; ci-status --queue shows what waits"
+    )]
+    WhatToApprove(ProjectName),
     /// There is nothing to wait for.
     #[error("there is no deploy {0}")]
     NoSuchDeploy(DeployId),
@@ -72,9 +77,11 @@ impl WishError {
     pub fn of(answer: Answer) -> WishError {
         match answer {
             Answer::Refused { refusal, message } => WishError::Refused { refusal, message },
-            Answer::Queued { .. } | Answer::Stopping { .. } | Answer::Looking | Answer::Deploying { .. } => {
-                WishError::Confused
-            }
+            Answer::Queued { .. }
+            | Answer::Stopping { .. }
+            | Answer::Approved { .. }
+            | Answer::Looking
+            | Answer::Deploying { .. } => WishError::Confused,
         }
     }
 
@@ -86,6 +93,7 @@ impl WishError {
     /// The exit code (STYLE: 1 failed, 2 usage, 75 try again, 78 configuration).
     pub fn exit_code(&self) -> u8 {
         match self {
+            WishError::WhatToApprove(_) => 2,
             WishError::Ask(_) | WishError::NoTip { .. } => 75,
             WishError::Refused { refusal: Refusal::TryAgain, .. } => 75,
             WishError::Refused { refusal: Refusal::Configuration, .. } => 78,

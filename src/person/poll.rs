@@ -16,6 +16,7 @@ pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, W
         Answer::Looking => {}
         answer @ (Answer::Refused { .. }
         | Answer::Queued { .. }
+        | Answer::Approved { .. }
         | Answer::Stopping { .. }
         | Answer::Deploying { .. }) => {
             return Err(WishError::of(answer));

@@ -2,7 +2,7 @@
 //! waits for. All of it follows from the rows and the configuration of the moment: nothing is held by who has died.
 
 use crate::config::order::{Bounds, MemoryBounds, Rules};
-use crate::model::{Build, BuildId, Holds, Lock, LockMode, LockName, ProjectName, Request, RequestId, Slot};
+use crate::model::{Build, BuildId, Holds, Lock, LockMode, LockName, ProjectName, Request, RequestId, Slot, Trust};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -37,6 +37,8 @@ pub enum Turn {
 pub enum Why {
     /// Its branch has moved just now.
     Until(Timestamp),
+    /// A person has to agree first.
+    Approval(ProjectName, RequestId),
     /// The machine is short of memory.
     Memory(String),
     /// As many builds run as may.
@@ -55,6 +57,7 @@ impl Why {
         let list = |builds: &[BuildId]| builds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match self {
             Why::Until(time) => format!("not before {}", moment(*time)),
+            Why::Approval(project, id) => format!("waits for approval: ci-build --approve {project}:{id}"),
             Why::Memory(what) => format!("waits for memory: {what}"),
             Why::Places(1) => "waits for its turn: one build runs at a time".to_owned(),
             Why::Places(most) => format!("waits for its turn: {most} builds run at a time"),
@@ -71,15 +74,19 @@ impl Why {
 /// which each minute of waiting adds one, so that none waits for ever; at last by age.
 pub fn decide(queue: &Queue<'_>) -> Vec<(RequestId, Turn)> {
     let mut order: Vec<&Request> = queue.waiting.iter().collect();
-    order.sort_by_key(|request| (!request.ask.origin.goes_first(), -queue.rank(request), request.first, request.id));
+    let stranger = |request: &Request| request.ask.trust == Trust::Outside;
+    order.sort_by_key(|request| {
+        (!request.ask.origin.goes_first(), stranger(request), -queue.rank(request), request.first, request.id)
+    });
     let mut state = State {
         free: (queue.bounds.max_builds as usize).saturating_sub(queue.unfinished.len()),
         busy: BTreeMap::new(),
+        strangers: BTreeMap::new(),
         holders: BTreeMap::new(),
         promised: BTreeMap::new(),
     };
     for build in queue.unfinished {
-        state.take(&build.id.project, Some(&build.id), &build.holds);
+        state.take(&build.id.project, Some(&build.id), &build.holds, build.trust);
     }
     order.into_iter().map(|request| (request.id, state.turn(queue, request))).collect()
 }
@@ -101,13 +108,19 @@ type Holder = (Option<BuildId>, LockMode);
 struct State {
     free: usize,
     busy: BTreeMap<ProjectName, Vec<(Option<BuildId>, Slot)>>,
+    /// Builds of refs from outside: one of a project at a time, since each empties their room.
+    strangers: BTreeMap<ProjectName, Option<BuildId>>,
     holders: BTreeMap<LockName, Vec<Holder>>,
     /// Locks that somebody before in the order waits for: who comes later does not overtake.
     promised: BTreeMap<LockName, ProjectName>,
 }
 
 impl State {
-    fn take(&mut self, project: &ProjectName, build: Option<&BuildId>, holds: &Holds) {
+    fn take(&mut self, project: &ProjectName, build: Option<&BuildId>, holds: &Holds, trust: Trust) {
+        match trust {
+            Trust::Inside => {}
+            Trust::Outside => drop(self.strangers.insert(project.clone(), build.cloned())),
+        }
         self.busy.entry(project.clone()).or_default().push((build.cloned(), holds.slot));
         for lock in &holds.locks {
             self.holders.entry(lock.name.clone()).or_default().push((build.cloned(), lock.mode));
@@ -117,6 +130,9 @@ impl State {
     fn turn(&mut self, queue: &Queue<'_>, request: &Request) -> Turn {
         let project = &request.ask.project;
         let rules = queue.rules(project);
+        if !request.approval.is_there() {
+            return Turn::Waits(Why::Approval(project.clone(), request.id));
+        }
         if let Some(time) = request.ask.not_before.filter(|time| *time > queue.now) {
             return Turn::Waits(Why::Until(time));
         }
@@ -126,6 +142,9 @@ impl State {
         let own = self.busy.get(project).map_or(&[][..], Vec::as_slice);
         if own.len() >= usize::from(rules.max_builds) {
             return Turn::Waits(Why::Project(own.iter().filter_map(|(build, _)| build.clone()).collect()));
+        }
+        if let (Trust::Outside, Some(other)) = (request.ask.trust, self.strangers.get(project)) {
+            return Turn::Waits(Why::Project(other.iter().cloned().collect()));
         }
         if self.free == 0 {
             return Turn::Waits(Why::Places(queue.bounds.max_builds));
@@ -140,7 +159,7 @@ impl State {
         let taken: Vec<Slot> = own.iter().map(|(_, slot)| *slot).collect();
         let slot = (0..=u16::MAX).map(Slot).find(|slot| !taken.contains(slot)).unwrap_or_default();
         let holds = Holds { slot, locks: rules.locks };
-        self.take(project, None, &holds);
+        self.take(project, None, &holds, request.ask.trust);
         self.free -= 1;
         Turn::Starts(holds)
     }

@@ -3,8 +3,9 @@
 //! Every difference counts: new commits, a new branch, a branch moved to a known commit, a force push. Buildbot's
 //! GitPoller misses several of these (buildbot#2878, #4809).
 
+use crate::config::pattern::Pattern;
 use crate::config::project::BranchPattern;
-use crate::model::{CommitId, RefName};
+use crate::model::{CommitId, RefName, Trust};
 use std::collections::BTreeMap;
 
 /// One ref's difference.
@@ -35,6 +36,17 @@ pub fn watched<'a>(
             patterns => reference.branch().is_some_and(|b| patterns.iter().any(|p| p.glob.is_match(b))),
         })
         .collect()
+}
+
+/// The refs from outside that are looked for, of those that a remote has.
+pub fn watched_outside<'a>(
+    refs: &'a BTreeMap<RefName, CommitId>,
+    patterns: &[Pattern],
+) -> BTreeMap<&'a RefName, &'a CommitId> {
+    let wanted = |name: &RefName| {
+        name.trust() == Trust::Outside && patterns.iter().any(|pattern| pattern.matches(name.as_str()))
+    };
+    refs.iter().filter(|(name, _)| wanted(name)).collect()
 }
 
 /// Compares what was seen with what is there.

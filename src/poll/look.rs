@@ -1,13 +1,14 @@
 //! One poll: which projects are due, many at a time, each for itself. A remote that is dead costs its own project a
 //! warning and nothing else.
 
+use super::outside;
 use crate::config::{Config, Project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::unit::Trust;
-use crate::model::{Change, CommitId, NewRequest, Origin, Place, ProjectName, RefName, Target};
+use crate::model::{Change, CommitId, NewRequest, Origin, Place, ProjectName, RefName, Request, Target};
 use crate::order::{Order, OrderError, Orders, Work};
 use crate::plan::due::{Polling, is_due};
-use crate::plan::tips::{TipChange, compare, watched};
+use crate::plan::tips::{TipChange, compare, watched, watched_outside};
 use crate::start::start_or_wake;
 use crate::store::{Queued, Store, StoreError};
 use crate::tell;
@@ -146,14 +147,20 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
     Orders::to(place).give(&Order::Prepare { project: name.clone() }, &[])?;
     let messages = std::io::stderr();
     let call = |work| Call { place, project: name, work, job: JOB };
-    let task = RefsTask { remote: remote(place, project, "refs", JOB), timeout: project.source.timeout };
+    let task = RefsTask {
+        outside: project.source.looks_outside().to_vec(),
+        remote: remote(place, project, "refs", JOB),
+        timeout: project.source.timeout,
+    };
     let found: Refs = call(Work::Refs).make(task, messages.as_fd())?;
 
     let refs: BTreeMap<RefName, CommitId> = found.refs.iter().cloned().collect();
-    let seen = store.read().tips(name)?;
+    let (seen, seen_outside): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        store.read().tips(name)?.into_iter().partition(|(reference, _)| reference.trust() == Trust::Inside);
     let first = store.read().source(name)?.is_none_or(|source| source.good.is_none());
     let now_there = watched(&refs, found.head.as_ref(), &project.source.branches);
     let changes = compare(&seen, &now_there);
+    let strange = compare(&seen_outside, &watched_outside(&refs, project.source.looks_outside()));
     let fetched = if changes.iter().any(|c| matches!(c, TipChange::Moved { .. })) {
         let asked = changes.iter().filter_map(|change| match change {
             TipChange::Moved { reference, from, to: _ } => {
@@ -165,6 +172,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
             remote: remote(place, project, "fetch", JOB),
             mirror: place.mirror(name),
             refs: asked.collect(),
+            outside: None,
             resolve: None,
             timeout: FETCH,
         };
@@ -173,9 +181,11 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
         None
     };
     let builds = !first || project.source.build_on_first_poll;
-    let queued = record(store, project, &changes, fetched.as_ref(), found.head.as_ref(), builds)?;
+    let queued = record(store, project, (&changes, &strange), fetched.as_ref(), found.head.as_ref(), builds)?;
     for request in &queued {
-        tell::queued(name, request, "new commits");
+        let waiting = store.read().request(request.id())?;
+        let why = waiting.map_or_else(|| "new commits".to_owned(), |request| why(&request));
+        tell::queued(name, request, &why);
     }
     if !queued.is_empty() {
         start_or_wake(place);
@@ -183,11 +193,20 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
     Ok(())
 }
 
+/// Why a request is there, for the journal.
+fn why(request: &Request) -> String {
+    let from = match (request.ask.trust, &request.ask.reference) {
+        (Trust::Outside, Some(reference)) => format!("new commits from outside, {reference}"),
+        (Trust::Inside | Trust::Outside, _) => "new commits".to_owned(),
+    };
+    [Some(from), request.wants()].into_iter().flatten().collect::<Vec<_>>().join("; it ")
+}
+
 /// The requests and the seen tips in one transaction: neither without the other.
 fn record(
     store: &mut Store,
     project: &Project,
-    changes: &[TipChange],
+    (changes, strange): (&[TipChange], &[TipChange]),
     fetched: Option<&FetchAnswer>,
     head: Option<&RefName>,
     builds: bool,
@@ -237,6 +256,8 @@ fn record(
             }
         }
         tx.poll_succeeded(name, head.as_ref(), now)?;
+        queued.extend(outside::record(tx, project, strange, now)?);
+        tx.looks_outside(name, !project.source.looks_outside().is_empty(), now)?;
         Ok(queued)
     })
 }

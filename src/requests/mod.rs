@@ -1,12 +1,13 @@
 //! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
 
 mod deploy;
+mod outside;
 mod retry;
 
 use crate::config::{LoadError, Project, load_project};
-use crate::intake::{self, Answer, Ask, BuildAsk, Peer, Refusal, What};
+use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, What};
 use crate::model::unit::Trust;
-use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, Stop, Target};
+use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target};
 use crate::start::start_or_wake;
 use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
@@ -72,6 +73,7 @@ impl Taker<'_> {
             Ask::Build(build) => self.build(build, peer),
             Ask::Retry(retry) => self.retry(&retry, peer),
             Ask::Stop { project, number, reason } => self.stop(&project, number, reason, peer),
+            Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
             Ask::Deploy { project, number, reason } => self.deploy(&project, |tx, config, now| {
                 take_deploy(tx, config, number, reason.as_deref().map(short), &peer.name, now)
@@ -98,12 +100,20 @@ impl Taker<'_> {
     }
 
     fn build(&self, ask: BuildAsk, peer: &Peer) -> Result<Answer, No> {
-        self.project(&ask.project)?;
+        let config = self.project(&ask.project)?;
         let name = peer.name.clone();
         let (target, origin) = match ask.what {
             What::Seen { commit } => (Target::Commit { commit }, Origin::Person { name }),
             What::Force => (Target::Tip, Origin::Force { name }),
             What::Revision { revision } => (Target::Revision { revision }, Origin::Force { name }),
+        };
+        let trust = ask.reference.as_ref().map_or(Trust::Inside, RefName::trust);
+        let target = match (trust, &ask.reference) {
+            (Trust::Outside, Some(name)) => {
+                let tips = self.store().read().tips(&ask.project).map_err(|error| store_trouble(&error))?;
+                outside::target(&config, name, target, &tips)?
+            }
+            (Trust::Inside | Trust::Outside, _) => target,
         };
         let now = Timestamp::now();
         let queued = self
@@ -119,7 +129,7 @@ impl Taker<'_> {
                     reference,
                     target: target.clone(),
                     origin: origin.clone(),
-                    trust: Trust::Inside,
+                    trust,
                     reason: ask.reason.as_deref().map(short),
                     changes: Vec::new(),
                     not_before: None,
@@ -139,6 +149,13 @@ impl Taker<'_> {
             Ok(()) | Err(TrySendError::Full(())) => {}
             Err(TrySendError::Disconnected(())) => Wake::Build.up_or_warn(self.place),
         }
+    }
+
+    fn approve(&self, project: &ProjectName, which: &Approved, peer: &Peer) -> Result<Answer, No> {
+        self.project(project)?;
+        let (request, what) = outside::approve(&mut self.store(), project, which, &peer.name)?;
+        self.start_soon();
+        Ok(Answer::Approved { request, what })
     }
 
     /// The wish is recorded first; the dispatcher stops the units.

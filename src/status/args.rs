@@ -1,6 +1,7 @@
 //! The command line of `ci-status`.
 
 use super::StatusError;
+use crate::model::artifact::ArtifactPath;
 use crate::model::{BuildSpec, ProjectName};
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     modes: Modes,
     /// Print JSON; its fields are in ci-status(1)
-    #[arg(long, conflicts_with_all = ["log", "follow", "why"])]
+    #[arg(long, conflicts_with_all = ["log", "follow", "why", "artifact"])]
     json: bool,
     /// With --serve: leave after so long without a new connection, in seconds
     #[arg(long, hide = true, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -39,6 +40,12 @@ struct Modes {
     /// Print a build's log as it grows, until the build is over
     #[arg(long, short)]
     follow: bool,
+    /// List the artifacts of a build
+    #[arg(long)]
+    artifacts: bool,
+    /// Print an artifact of a build
+    #[arg(long, value_name = "PATH")]
+    artifact: Option<ArtifactPath>,
     /// Show what runs and what waits
     #[arg(long)]
     queue: bool,
@@ -68,6 +75,15 @@ pub(super) enum Mode<'a> {
     Follow {
         /// Which build.
         what: &'a BuildSpec,
+    },
+    /// The artifacts of a build.
+    Artifacts(&'a BuildSpec),
+    /// One of them.
+    Artifact {
+        /// Of which build.
+        what: &'a BuildSpec,
+        /// Which.
+        path: &'a ArtifactPath,
     },
     /// What runs and waits.
     Queue,
@@ -99,9 +115,21 @@ impl Args {
             }
             Modes { follow: true, .. } => Mode::Follow { what: named("--follow needs a PROJECT or PROJECT:N")? },
             Modes { why: true, .. } => Mode::Why(&named("--why needs a PROJECT")?.project),
+            Modes { artifacts: true, .. } => Mode::Artifacts(named("--artifacts needs a PROJECT or PROJECT:N")?),
+            Modes { artifact: Some(path), .. } => {
+                Mode::Artifact { what: named("--artifact needs a PROJECT or PROJECT:N")?, path }
+            }
             Modes { queue: true, .. } => Mode::Queue,
             Modes { serve: true, .. } => Mode::Serve,
-            Modes { log: false, follow: false, queue: false, why: false, serve: false } => match &self.what {
+            Modes {
+                log: false,
+                follow: false,
+                artifacts: false,
+                artifact: None,
+                queue: false,
+                why: false,
+                serve: false,
+            } => match &self.what {
                 Some(what) => Mode::One(what),
                 None => Mode::All,
             },

@@ -137,6 +137,7 @@ pub(super) fn build(place: &Place, view: &BuildView, screen: &Screen) -> String 
         out.push('\n');
         out += &steps(view, screen);
         out += &super::report::tests(view, screen);
+        out += &super::artifact::sum(view);
         out += &format!(
             "\n{}{}   {}\n",
             painted(DIM, "logs     "),

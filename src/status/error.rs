@@ -1,12 +1,14 @@
 //! Why `ci-status` cannot show something, and with which exit code it says so.
 
 use crate::http::HttpError;
+use crate::model::artifact::ArtifactPath;
 use crate::model::{BuildId, ProjectName};
 use crate::output::LogError;
 use crate::store::StoreError;
 use crate::systemd::ActivationError;
 use crate::view::Configured;
 use std::io;
+use std::path::PathBuf;
 
 /// Why it cannot.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,22 @@ pub enum StatusError {
         step: String,
         /// Why.
         source: LogError,
+    },
+    /// The build has no such artifact.
+    #[error("{id} has no artifact {path}; ci-status {id} --artifacts lists them")]
+    NoArtifact {
+        /// The build.
+        id: BuildId,
+        /// What was asked for.
+        path: ArtifactPath,
+    },
+    /// What was collected cannot be read.
+    #[error("{path}: {source}")]
+    Artifact {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// Something in `/etc/ci` that is not one project's trouble. What could be shown has been.
     #[error("{}; see ci-config check", .0.join("\n"))]
@@ -100,6 +118,8 @@ impl StatusError {
             | StatusError::NoBuild { .. }
             | StatusError::NoStep { .. }
             | StatusError::Log { .. }
+            | StatusError::NoArtifact { .. }
+            | StatusError::Artifact { .. }
             | StatusError::NoSockets
             | StatusError::Activation(_)
             | StatusError::Http(_) => 1,

@@ -1,12 +1,13 @@
 //! `--json`: the same values with names that stay. Fields are only ever added; times are RFC 3339 in UTC; what is not
 //! known is `null`; words are those of the store.
 
+use super::artifact::ArtifactJson;
 use super::report::TestsJson;
 use crate::model::build::{LogSize, Role, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target, Trust,
-    Verdict,
+    Approval, Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target,
+    Trust, Verdict,
 };
 use crate::view::{BuildView, Configured, Line, Live, Overview, ProjectView, Running, Setup, Trouble, subject};
 use jiff::{Timestamp, Unit};
@@ -90,6 +91,9 @@ struct RequestJson<'a> {
     reason: Option<&'a str>,
     queued: Timestamp,
     not_before: Option<Timestamp>,
+    trust: Trust,
+    #[serde(flatten)]
+    approval: &'a Approval,
     /// In words; none if it is about to start.
     waits_for: Option<String>,
     changes: &'a [Change],
@@ -160,6 +164,7 @@ pub(super) struct Whole<'a> {
     changes: &'a [Change],
     steps: Vec<StepJson<'a>>,
     tests: Vec<TestsJson<'a>>,
+    artifacts: Vec<ArtifactJson<'a>>,
     deploy: Option<DeployJson<'a>>,
 }
 
@@ -236,6 +241,8 @@ fn request<'a>(line: &Line, request: &'a Request) -> RequestJson<'a> {
         reason: request.ask.reason.as_deref(),
         queued: request.created,
         not_before: request.ask.not_before,
+        trust: request.ask.trust,
+        approval: &request.approval,
         waits_for: line.waits.get(&request.id).map(|why| why.describe(|time| time.to_string())),
         changes: &request.ask.changes,
     }
@@ -352,6 +359,7 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
         changes: &view.build.changes,
         steps: view.steps.iter().map(step).collect(),
         tests: super::report::json(view),
+        artifacts: super::artifact::json(configured, view),
         deploy: view.deploy.as_ref().map(deploy),
     }
 }

@@ -1,6 +1,7 @@
 //! `ci-status`: what there is to see, on a terminal, as JSON, and as the status page.
 
 mod args;
+mod artifact;
 mod detail;
 mod error;
 mod json;
@@ -50,6 +51,7 @@ pub fn run(args: &Args) -> Result<(), StatusError> {
     let store = store.as_ref();
     let text = match (mode, args.form()) {
         (Mode::Log { what, step }, _) => return log::print(&place, &configured, store, what, step),
+        (Mode::Artifact { what, path }, _) => return artifact::print(&place, &configured, store, what, path),
         (Mode::Follow { what }, _) => return log::follow(&place, &configured, store, what),
         (Mode::Serve, _) => String::new(),
         (Mode::All, form) => {
@@ -72,6 +74,13 @@ pub fn run(args: &Args) -> Result<(), StatusError> {
             match form {
                 Form::Text => detail::build(&place, &view, &screen),
                 Form::Json => json::text(&json::build_view(&configured, &view)),
+            }
+        }
+        (Mode::Artifacts(what), form) => {
+            let view = seen::named_build(&configured, store, what)?;
+            match form {
+                Form::Text => artifact::list(&view, &screen),
+                Form::Json => json::text(&artifact::json(&configured, &view)),
             }
         }
         (Mode::Queue, form) => {

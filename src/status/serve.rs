@@ -1,8 +1,9 @@
 //! `ci-status --serve`: the page on the sockets that systemd passes.
 
-use super::{StatusError, seen};
+use super::{StatusError, artifact, seen};
 use crate::http::{self, Allowed, Asked, Bounds, Reply};
-use crate::model::{BuildId, BuildNumber, Place, ProjectName, StepIndex, StepRow};
+use crate::model::artifact::ArtifactPath;
+use crate::model::{BuildId, BuildNumber, Place, ProjectName, RefName, StepIndex, StepRow};
 use crate::output::{LogError, LogReader, html};
 use crate::page::{self, Clock, Log};
 use crate::store::{Store, StoreError};
@@ -18,6 +19,10 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// Where the path of an artifact begins in its address.
+const ARTIFACT_AT: usize = 4;
+/// Where the branch begins in the address of the latest.
+const BRANCH_AT: usize = 3;
 /// Builds on one page of a project's history.
 const BUILDS_PAGE: u32 = 30;
 /// First lines of a log on its page.
@@ -140,6 +145,8 @@ impl Site {
                 }
                 None => None,
             },
+            ["p", name, number, "artifacts", _, ..] => self.artifact(store, id(name, number), asked)?,
+            ["p", name, "latest", _, _, ..] => latest(store, name, asked)?,
             ["p", name, number, "log", step] => {
                 let Some(view) = find(store, id(name, number))? else { return Ok(None) };
                 let (step, whole) = match step.strip_suffix(".txt") {
@@ -166,6 +173,20 @@ impl Site {
             Err(LogError::Missing) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn artifact(
+        &self,
+        store: Option<&Store>,
+        id: Option<BuildId>,
+        asked: &Asked,
+    ) -> Result<Option<Reply>, StatusError> {
+        let (Some(store), Some(id)) = (store, id) else { return Ok(None) };
+        let path = asked.decoded_from(ARTIFACT_AT).and_then(|pieces| pieces.join("/").parse().ok());
+        let Some(path) = path else { return Ok(None) };
+        let Some(artifact) = store.read().artifact(&id, &path)? else { return Ok(None) };
+        let bytes = artifact::open(&self.place, &id, &artifact)?;
+        Ok(Some(Reply::download(Box::new(bytes), artifact.size, artifact.path.file_name())))
     }
 
     fn whole_log(&self, view: &BuildView, step: &StepRow) -> Result<Option<Reply>, StatusError> {
@@ -260,6 +281,27 @@ enum Part {
     Page,
     /// On the page of its build.
     Inline,
+}
+
+/// `/p/NAME/latest/BRANCH/FILE`: a file of the newest green build of a branch that has artifacts, or that build's page for
+/// an empty one. Both may have slashes in their names; the longest branch that there is, is meant.
+fn latest(store: Option<&Store>, name: &str, asked: &Asked) -> Result<Option<Reply>, StatusError> {
+    let (Some(store), Ok(name)) = (store, name.parse::<ProjectName>()) else { return Ok(None) };
+    let Some(pieces) = asked.decoded_from(BRANCH_AT) else { return Ok(None) };
+    let home = "../".repeat(pieces.len());
+    for end in (1..pieces.len()).rev() {
+        let Ok(reference) = RefName::of_branch(&pieces[..end].join("/")) else { continue };
+        let Some(number) = store.read().latest_artifacts(&name, &reference)? else { continue };
+        let rest = pieces[end..].join("/");
+        if rest.is_empty() {
+            return Ok(Some(Reply::found(&format!("{home}{number}/#artifacts"))));
+        }
+        let Ok(path) = rest.parse::<ArtifactPath>() else { continue };
+        if store.read().artifact(&BuildId { project: name.clone(), number }, &path)?.is_some() {
+            return Ok(Some(Reply::found(&format!("{home}{number}/{}", page::artifact_address(&path)))));
+        }
+    }
+    Ok(None)
 }
 
 fn find(store: Option<&Store>, id: Option<BuildId>) -> Result<Option<BuildView>, StoreError> {

@@ -135,11 +135,12 @@ impl Read<'_> {
     }
 
     /// The newest build of a commit that the project itself decided: finished and not broken off.
-    pub fn built_already(&self, project: &ProjectName, sha: &CommitId) -> Result<Option<Build>> {
-        let sql = "SELECT * FROM build WHERE project = ?1 AND sha = ?2
+    pub fn built_already(&self, project: &ProjectName, sha: &CommitId, trust: Trust) -> Result<Option<Build>> {
+        // What was built with less reach says nothing of what would be built with more.
+        let sql = "SELECT * FROM build WHERE project = ?1 AND sha = ?2 AND outside = ?3
                    AND (state <> 'finished' OR verdict IN ('success', 'warnings', 'failure'))
                    ORDER BY number DESC LIMIT 1";
-        one(self.0, sql, params![project.as_str(), sha.as_str()], build)
+        one(self.0, sql, params![project.as_str(), sha.as_str(), trust == Trust::Outside], build)
     }
 
     /// All builds that are not over, oldest first.
@@ -290,6 +291,13 @@ impl Tx<'_> {
         let sql = "UPDATE step SET unneeded = ?4
                    WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'pending'";
         self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0, why])?;
+        Ok(())
+    }
+
+    /// The commit is of no branch or tag: the build has the reach of refs from outside. There is no way back.
+    pub fn found_outside(&self, id: &BuildId) -> Result<()> {
+        let sql = "UPDATE build SET outside = 1 WHERE project = ?1 AND number = ?2";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0])?;
         Ok(())
     }
 

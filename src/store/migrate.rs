@@ -11,6 +11,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/usage.sql"),
     include_str!("migrations/order.sql"),
     include_str!("migrations/tests.sql"),
+    include_str!("migrations/outside.sql"),
+    include_str!("migrations/artifacts.sql"),
     include_str!("migrations/services.sql"),
 ];
 

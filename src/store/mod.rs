@@ -3,6 +3,7 @@
 //! Writes happen inside [`Store::write`], which hands out a [`Tx`]: whoever holds one holds the write lock.
 //! Readers (the page, `ci-status`, people in `ci-users`) open the file read-only and never touch its locks' files.
 
+mod artifact;
 mod build;
 mod deploy;
 mod hold;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use artifact::ArtifactSum;
 pub use build::{NewStep, StepEnd};
 pub use deploy::{NewDeploy, ReleaseRow, Standing};
 pub use message::{Message, NewMessage};

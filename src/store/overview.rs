@@ -45,18 +45,19 @@ impl Store {
 }
 
 impl Read<'_> {
-    /// The newest finished build of every project.
+    /// The newest finished build of every project. What strangers push says nothing of it.
     pub fn last_builds(&self) -> Result<Vec<Build>> {
         let sql = format!(
             "{PROJECTS} SELECT b.* FROM p JOIN build b ON b.project = p.project AND b.number =
-               (SELECT number FROM build WHERE project = p.project AND state = 'finished' ORDER BY number DESC LIMIT 1)"
+               (SELECT number FROM build WHERE project = p.project AND state = 'finished' AND NOT outside ORDER BY number DESC LIMIT 1)"
         );
         all(self.0, &sql, [], build)
     }
 
-    /// A project's newest finished build.
+    /// A project's newest finished build, but for those of refs from outside.
     pub fn last_build(&self, project: &ProjectName) -> Result<Option<Build>> {
-        let sql = "SELECT * FROM build WHERE project = ?1 AND state = 'finished' ORDER BY number DESC LIMIT 1";
+        let sql = "SELECT * FROM build WHERE project = ?1 AND state = 'finished' AND NOT outside
+                   ORDER BY number DESC LIMIT 1";
         super::row::one(self.0, sql, [project.as_str()], build)
     }
 

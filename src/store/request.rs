@@ -3,7 +3,7 @@
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, Tx};
 use crate::model::{
-    BuildNumber, NewRequest, Origin, ProjectName, RefName, Request, RequestId, RequestState, Target, Trust,
+    Approval, BuildNumber, NewRequest, Origin, ProjectName, RefName, Request, RequestId, RequestState, Target, Trust,
 };
 use jiff::Timestamp;
 use rusqlite::params;
@@ -54,6 +54,10 @@ fn request(row: &Fields<'_>) -> Result<Request> {
             changes: row.json("changes")?,
             not_before: row.time_if("not_before")?,
             token: row.get("token")?,
+        },
+        approval: match row.get::<Option<String>>("approval")? {
+            Some(_) => row.json("approval")?,
+            None => Approval::NotNeeded,
         },
         created: row.time("created")?,
         first: row.time("first")?,
@@ -145,6 +149,20 @@ impl Tx<'_> {
             )?;
         }
         Ok(Queued::New(id, replaced.iter().map(|r| r.id).collect()))
+    }
+
+    /// A person has to agree before this request becomes a build. Call it in the transaction that queues it.
+    pub fn ask_approval(&self, id: RequestId) -> Result<()> {
+        let sql = "UPDATE request SET approval = ?2 WHERE id = ?1";
+        self.0.execute(sql, params![id.0, to_json(&Approval::Needed)?])?;
+        Ok(())
+    }
+
+    /// A person agrees; false if the request is not waiting for that any more.
+    pub fn approve(&self, id: RequestId, by: &str) -> Result<bool> {
+        let sql = "UPDATE request SET approval = ?3 WHERE id = ?1 AND approval = ?2 AND state = 'waiting'";
+        let given = Approval::Given { by: by.to_owned() };
+        Ok(self.0.execute(sql, params![id.0, to_json(&Approval::Needed)?, to_json(&given)?])? == 1)
     }
 
     /// Takes a waiting request out of the queue; false if it was not waiting any more.

@@ -22,6 +22,8 @@ pub struct SourceRow {
     pub trouble: Option<(String, Timestamp)>,
     /// A person wants a look now.
     pub asked: Option<Timestamp>,
+    /// Since when refs from outside are looked at; none while they are not.
+    pub outside: Option<Timestamp>,
 }
 
 fn source(row: &Fields<'_>) -> Result<SourceRow> {
@@ -34,6 +36,7 @@ fn source(row: &Fields<'_>) -> Result<SourceRow> {
         good: row.time_if("good")?,
         trouble: error.zip(since),
         asked: row.time_if("asked")?,
+        outside: row.time_if("outside")?,
     })
 }
 
@@ -65,6 +68,13 @@ impl Tx<'_> {
                error = NULL, error_since = NULL, asked = NULL",
             params![project.as_str(), head.map(RefName::as_str), millis(now)],
         )?;
+        Ok(())
+    }
+
+    /// Whether refs from outside are looked at from now on. Call it after [`Tx::poll_succeeded`].
+    pub fn looks_outside(&self, project: &ProjectName, looks: bool, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE source SET outside = iif(?2, coalesce(outside, ?3), NULL) WHERE project = ?1";
+        self.0.execute(sql, params![project.as_str(), looks, millis(now)])?;
         Ok(())
     }
 

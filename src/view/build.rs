@@ -2,6 +2,7 @@
 
 use super::overview::Light;
 use super::text::between;
+use crate::model::artifact::Artifact;
 use crate::model::build::Role;
 use crate::model::build::StepWords;
 use crate::model::report::{StepTests, TestCounts};
@@ -19,6 +20,8 @@ pub struct BuildView {
     pub steps: Vec<StepRow>,
     /// What its tests said, step by step.
     pub tests: Vec<StepTests>,
+    /// What it hands out, by name.
+    pub artifacts: Vec<Artifact>,
     /// Its newest deploy.
     pub deploy: Option<Deploy>,
     /// Whether there is a build with the next number.
@@ -39,6 +42,7 @@ impl BuildView {
             build,
             steps: read.steps(id)?,
             tests: read.tests(id)?,
+            artifacts: read.artifacts(id)?,
             deploy: read.deploy_of(&id.project, id.number)?,
             next: beside(id.number.0.saturating_add(1))?,
             previous: beside(id.number.0.saturating_sub(1))?,

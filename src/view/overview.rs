@@ -185,7 +185,7 @@ impl Line {
 
     /// What goes on with a project that has not been built, and what to do.
     pub fn before_first_build(&self) -> String {
-        if let Some(request) = self.waiting.first() {
+        if let Some(request) = self.waiting.iter().find(|request| request.approval.is_there()) {
             return match request.ask.not_before {
                 Some(_) => "waiting until its branch has been quiet".to_owned(),
                 None => "waiting for its turn".to_owned(),

@@ -69,7 +69,7 @@ impl ProjectView {
         view.releases = read.releases(name)?;
         view.tips = read.tips(name)?;
         for (reference, tip) in &view.tips {
-            if let Some(build) = read.built_already(name, tip)? {
+            if let Some(build) = read.built_already(name, tip, reference.trust())? {
                 view.built.insert(reference.clone(), build.id.number);
             }
         }

@@ -27,6 +27,9 @@ pub enum CallError {
     /// The task cannot be written.
     #[error("the worker's task: {0}")]
     Task(#[from] serde_json::Error),
+    /// A stream of files broke off, or is no such stream.
+    #[error("the worker's stream of files {0}")]
+    Stream(&'static str),
     /// It answered something else than what was asked.
     #[error("the worker's answer lacks what was asked for")]
     Nothing,
@@ -72,7 +75,14 @@ pub struct Begun {
 
 impl Begun {
     /// Gives it the task, which was made of a `T`, and takes its answer.
-    pub fn finish<T: Ask>(mut self, task: &Task) -> Result<T::Answer, CallError> {
+    pub fn finish<T: Ask>(self, task: &Task) -> Result<T::Answer, CallError> {
+        let mut printed = Vec::new();
+        self.stream(task)?.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
+        Answer::<T::Answer>::parse(&printed)?.into_result().map_err(CallError::Failed)
+    }
+
+    /// Gives it the task, for one who reads the answer as it comes.
+    pub fn stream(mut self, task: &Task) -> Result<PipeReader, CallError> {
         let text = serde_json::to_vec(task)?;
         match self.task.write_all(&text) {
             // It ended before it had read all: its answer says why.
@@ -80,9 +90,7 @@ impl Begun {
             Ok(()) | Err(_) => {}
         }
         drop(self.task);
-        let mut printed = Vec::new();
-        self.answer.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
-        Answer::<T::Answer>::parse(&printed)?.into_result().map_err(CallError::Failed)
+        Ok(self.answer)
     }
 }
 

@@ -4,16 +4,21 @@ use super::folder::{Folder, FolderError, Kind};
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure};
 use super::sweep;
 use crate::git::{Git, Scratch, changed, tree};
-use crate::model::Room;
+use crate::model::{Room, Trust};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::time::Instant;
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::reclaim(&task.folder)?;
+    match task.trust {
+        Trust::Inside => {}
+        Trust::Outside => sweep::empty(&folder)?,
+    }
     // What takes most room first: a build may have left a full disk.
     let own = |base| Room::of_slot(base, task.slot);
     let workspace = fresh(&folder, own(Room::WORKSPACE).as_ref())?;
+    fresh(&folder, own(Room::ARTIFACTS).as_ref())?;
     fresh(&folder, own(Room::TMP).as_ref())?;
     for name in [Room::HOME, Room::CACHE] {
         real_folder(&folder, OsStr::new(name))?;

@@ -5,6 +5,8 @@ use super::protocol::{
     Remote, TidyTask,
 };
 use crate::git::{Access, Git, GitError, History, Mirror, Resolve, Scratch, history, refs};
+use crate::model::Secret;
+use crate::output::Masker;
 use std::time::Instant;
 
 impl From<GitError> for Failure {
@@ -17,10 +19,21 @@ fn access(remote: &Remote) -> Result<Access, GitError> {
     Access::new(remote.url.clone(), remote.credential.as_deref(), remote.known_hosts.clone())
 }
 
+/// A failure whose words come from git or the server, which were shown the token and may repeat it.
+fn covered(access: &Access, error: GitError) -> Failure {
+    let secret = |secret: &str| Some(Secret { name: "token".parse().ok()?, bytes: secret.into() });
+    // One that is too short to be masked is a word like any other.
+    match access.secret().and_then(secret).and_then(|secret| Masker::new(&[secret]).ok()) {
+        Some(masker) => Failure::new(error.kind(), &masker.cover(&error.to_string())),
+        None => error.into(),
+    }
+}
+
 pub(super) fn refs(task: &RefsTask, deadline: Instant) -> Result<Refs, Failure> {
     let access = access(&task.remote)?;
     let scratch = Scratch::new(Some(&access))?;
-    Ok(refs::list(&Git::borrowing(&scratch, Some(&access), deadline), &access)?)
+    let listed = refs::list(&Git::borrowing(&scratch, Some(&access), deadline), &access, &task.outside);
+    listed.map_err(|error| covered(&access, error))
 }
 
 pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, Failure> {
@@ -29,11 +42,18 @@ pub(super) fn fetch(task: &FetchTask, deadline: Instant) -> Result<FetchAnswer, 
         return Err(Failure::new(FailureKind::TooLarge, &says));
     }
     let access = access(&task.remote)?;
-    let scratch = Scratch::new(Some(&access))?;
-    let git = Git::borrowing(&scratch, Some(&access), deadline);
-    let mirror = Mirror::open(&git, &access, &task.mirror)?;
+    fetch_from(task, &access, deadline).map_err(|error| covered(&access, error))
+}
+
+fn fetch_from(task: &FetchTask, access: &Access, deadline: Instant) -> Result<FetchAnswer, GitError> {
+    let scratch = Scratch::new(Some(access))?;
+    let git = Git::borrowing(&scratch, Some(access), deadline);
+    let mirror = Mirror::open(&git, access, &task.mirror)?;
     if !is_here(&mirror, task)? {
         mirror.fetch()?;
+        if let Some(name) = &task.outside {
+            mirror.fetch_outside(name)?;
+        }
     }
     let mut left = COMMITS_TOLD;
     let news = |asked| news(&mirror, asked, &mut left);

@@ -328,6 +328,6 @@ mod tests {
             "<testsuite><testcase name=\"{noise}\"><failure message=\"{noise}\">{noise}</failure></testcase></testsuite>"
         );
         let [(name, Came::Failed, 0, said)] = &read(&text).unwrap()[..] else { panic!() };
-        assert!(name.len() <= 400 && said.len() <= 2000);
+        assert!(name.len() <= 400 && said.len() <= 4000);
     }
 }

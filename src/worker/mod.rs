@@ -10,13 +10,16 @@
 
 pub mod call;
 mod checkout;
+mod collect;
 mod fetch;
 mod find;
 mod folder;
 mod health;
 mod junit;
 mod mail;
+mod measure;
 pub mod protocol;
+pub mod pty;
 mod release;
 mod release_make;
 mod report;

@@ -1,15 +1,19 @@
 //! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
 
+mod artifacts;
 mod git;
+mod measure;
 mod outside;
 mod release;
 mod results;
 mod secret;
 
+pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, REFS_ASKED, RefsTask,
     Remote, TidyTask,
 };
+pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
 pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
@@ -61,8 +65,12 @@ pub enum Task {
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
+    /// Hand over files.
+    Collect(CollectTask),
     /// Read a step's test reports.
     Report(ReportTask),
+    /// Add up what a step has written.
+    Measure(MeasureTask),
 }
 
 impl Task {
@@ -81,7 +89,9 @@ impl Task {
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
+            Task::Collect(_) => "collect",
             Task::Report(_) => "report",
+            Task::Measure(_) => "measure",
         }
     }
 
@@ -95,7 +105,9 @@ impl Task {
             Task::ReleaseMake(task) => task.timeout,
             Task::ReleaseRemove(task) => task.timeout,
             Task::Mail(task) => task.timeout,
+            Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
+            Task::Measure(task) => task.timeout,
             Task::Health(task) => {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
@@ -135,7 +147,9 @@ asks! {
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
+    Collect(CollectTask) => CollectAnswer;
     Report(ReportTask) => ReportAnswer;
+    Measure(MeasureTask) => MeasureAnswer;
 }
 
 /// What a worker says.

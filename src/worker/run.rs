@@ -1,10 +1,10 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{checkout, fetch, health, mail, release, release_make, report, secret};
+use super::{checkout, collect, fetch, health, mail, measure, release, release_make, report, secret};
 use crate::worker::protocol::{
-    CheckoutTask, FetchTask, HealthTask, MailTask, RefsTask, ReleaseCheckTask, ReleaseListTask, ReleaseMakeTask,
-    ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, TidyTask,
+    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseCheckTask,
+    ReleaseListTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, Read, Write};
@@ -77,7 +77,9 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
         Task::Health(task) => said::<HealthTask>(health::check(&task)),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
+        Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),
+        Task::Measure(task) => said::<MeasureTask>(Ok(measure::measure(&task, deadline))),
     }
 }
 

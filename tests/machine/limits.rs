@@ -1,7 +1,7 @@
 //! What a step may use of the machine: enforced, explained where it is hit, and told where it is not.
 
 use crate::harness::{Machine, Suite};
-use crate::story::{Team, step};
+use crate::story::{SOON, Team, step};
 
 /// Takes about as many bytes of memory as it is told, at once.
 fn takes(bytes: u64) -> String {
@@ -125,5 +125,23 @@ fn a_step_that_writes_too_much_is_stopped_and_says_so() {
         build.is("failure", says);
         assert_eq!(build.step("fits"), "success");
         assert_eq!((build.outcome("child"), build.outcome("itself")), (says, says));
+
+        // Many small files pass it as well as one long one.
+        let many =
+            "for i in $(seq 12); do dd if=/dev/zero of=part$i bs=1M count=5 status=none; sleep 0.1; done; sleep 1000";
+        team.project("many", &("[build]\ndisk = \"20M\"\n".to_owned() + &step("test", many)));
+        team.build("many", 1).is("failure", says);
+        // What others write beside it is not the step's.
+        let beside = "touch $CI_CACHE/here; while ! test -e $CI_CACHE/go; do sleep 0.05; done";
+        team.project("innocent", &("[build]\ndisk = \"20M\"\n".to_owned() + &step("test", beside)));
+        team.force("innocent");
+        team.wait_held("innocent");
+        team.machine.sh("dd if=/dev/zero of=/var/cache/other bs=1M count=60 status=none");
+        let measured = "ci-work-innocent-results-disk-1-1.service";
+        team.machine.wait_until("it to be measured", SOON, || {
+            !team.machine.run(["journalctl", "-q", "-u", measured]).stdout.is_empty()
+        });
+        team.release("innocent");
+        team.wait_build("innocent", 1).is_green();
     }
 }

@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod artifacts;
 mod attacks;
 mod bad_input;
 mod build_services;
@@ -15,6 +16,7 @@ mod harness_works;
 mod installation;
 mod limits;
 mod order;
+mod outside;
 mod polling;
 mod relaxations;
 mod remotes;

@@ -198,3 +198,23 @@ fn a_build_can_be_done_again_and_from_its_failed_step_on() {
         }
     }
 }
+
+#[test]
+fn a_build_that_a_newer_commit_supersedes_is_stopped_where_its_file_says_so() {
+    let team = Team::start(Suite::usual()[0]);
+    project(&team, "gkp", "cancel-superseded = true\n", &step("test", HOLD));
+    team.push("gkp", "first", &[("file", "1\n")]);
+    team.poll("gkp").expect_success();
+    team.wait_held("gkp");
+    let second = team.push("gkp", "second", &[("file", "2\n")]);
+    team.poll("gkp").expect_success();
+    team.wait_build("gkp", 1).is("cancelled", "stopped by unitci: superseded by a newer commit of main");
+    team.wait_held("gkp");
+    // What somebody forces is left alone, and leaves alone.
+    team.force("gkp");
+    team.release("gkp");
+    let build = team.wait_build("gkp", 2);
+    build.is_green();
+    assert_eq!(build.row["sha"].as_str(), Some(&*second));
+    team.wait_build("gkp", 3).is_green();
+}

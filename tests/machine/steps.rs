@@ -63,6 +63,31 @@ fn a_step_has_the_network_that_its_file_gives_it() {
 }
 
 #[test]
+fn a_step_that_misses_the_network_is_told_what_allows_it() {
+    let team = Team::start(Suite::usual()[0]);
+    let ask = |name: &str, host: &str, rest: &str| {
+        step(name, &format!("python3 -c 'import socket; socket.create_connection((\"{host}\", 80), 5)'"))
+            + "on-failure = \"continue\"\n"
+            + rest
+    };
+    let none = "network = \"none\"\n";
+    let steps = [
+        ask("name", "example.org", none),
+        ask("address", "192.0.2.1", none),
+        ask("allowed", "no-such-host.invalid", ""),
+        step("other", "echo all is lost; exit 1") + none + "on-failure = \"continue\"\n",
+    ];
+    team.project("gkp", &steps.concat());
+    let build = team.build("gkp", 1);
+    let told = "exit code 1; it had no network: `network = \"host\"` of the step allows it";
+    build.is("failure", &format!("name: {told}"));
+    assert_eq!(
+        ["name", "address", "allowed", "other"].map(|name| build.outcome(name)),
+        [told, told, "exit code 1", "exit code 1"]
+    );
+}
+
+#[test]
 fn a_step_runs_where_its_file_says_and_when_its_files_have_changed() {
     let team = Team::start(Suite::usual()[0]);
     let steps = [
@@ -179,4 +204,61 @@ fn a_stop_does_not_wait_for_the_next_attempt() {
     assert_eq!((build.step("test"), build.step("tidy")), ("cancelled", "success"));
     assert_eq!(team.machine.read_file(team.cache("gkp", "n")), "1\n");
     team.no_unit_left("gkp");
+}
+
+#[test]
+fn a_step_can_have_a_terminal_and_ends_as_its_program_does() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        let pty = "pty = true\non-failure = \"continue\"\n";
+        let look = "test -t 1 && test -t 2 && ! test -t 0 && echo a terminal; stty size <&1; echo $TERM
+            python3 -c 'import os; print(os.get_terminal_size())'; cat; ls --color=auto -d /; sleep 1000 & exit 5";
+        let leave = "(while :; do echo on and on; done) & sleep 0.3; exit 0";
+        let steps = [
+            step("plain", "test -t 1 || echo a pipe"),
+            step("look", look) + pty,
+            step("much", "seq 300000") + pty,
+            step("killed", "kill -SEGV $$") + pty,
+            step("leave", leave) + pty,
+            step("script", "#!/usr/bin/python3 -u\nimport sys\nprint(sys.stdout.isatty(), sys.argv)") + pty,
+            step("missing", "#!/no/such/interpreter\n") + pty,
+        ];
+        team.project("gkp", &steps.concat());
+        let build = team.build("gkp", 1);
+        build.is("failure", "look: exit code 5");
+        assert_eq!(build.text("plain"), "a pipe\n");
+        let size = "os.terminal_size(columns=120, lines=40)";
+        let look = build.text("look");
+        assert_eq!(look, format!("a terminal\n40 120\nxterm-256color\n{size}\n\u{1b}[0m\u{1b}[01;34m/\u{1b}[0m\n"));
+        let count: String = (1..=300_000).map(|number| format!("{number}\n")).collect();
+        assert_eq!(build.text("much"), count);
+        assert_eq!(build.outcome("killed"), "killed by SIGSEGV");
+        assert!(build.text("script").starts_with("True ['/run/credentials/"), "{}", build.text("script"));
+        assert_eq!((build.step("leave"), build.outcome("missing")), ("success", "exit code 127"));
+        team.machine.wait_until("its log", SOON, || team.machine.exists(build.log_path("missing")));
+        assert!(build.text("missing").contains("/no/such/interpreter"), "{}", build.text("missing"));
+        let page = team.machine.sh("curl -sf http://localhost:8010/p/gkp/1/log/2");
+        assert!(page.contains("a terminal"), "{page}");
+        team.no_unit_left("gkp");
+    }
+}
+
+#[test]
+fn a_stop_reaches_the_program_on_a_terminal_once() {
+    let team = Team::start(Suite::usual()[0]);
+    let tidy = "#!/usr/bin/python3 -u\nimport os, signal, time\nheard = []
+signal.signal(signal.SIGTERM, lambda *_: (heard.append(1), print('heard', len(heard))))
+open(os.environ['CI_CACHE'] + '/here', 'w').close()
+while not heard: time.sleep(0.05)
+time.sleep(0.5)
+print('tidied after', len(heard))
+raise SystemExit(3)";
+    team.project("gkp", &("[build]\nstop-grace = \"50s\"\n".to_owned() + &step("test", tidy) + "pty = true\n"));
+    team.force("gkp");
+    team.wait_held("gkp");
+    team.anna("ci-build --stop gkp:1").expect_success();
+    let build = team.wait_build("gkp", 1);
+    build.is("cancelled", "stopped by anna");
+    team.machine.wait_until("its log", SOON, || team.machine.exists(build.log_path("test")));
+    assert_eq!(build.text("test"), "heard 1\ntidied after 1\n");
 }

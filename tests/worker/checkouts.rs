@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use unitci::model::CommitId;
-use unitci::model::Slot;
+use unitci::model::{CommitId, Slot, Trust};
 use unitci::worker::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind};
 
 fn checkout(repo: &Repo, commit: &CommitId) -> Result<CheckoutAnswer, Failure> {
     let folder = repo.place.path().join("cache");
     fs::create_dir_all(&folder).unwrap();
     ask(CheckoutTask {
+        trust: Trust::Inside,
         mirror: repo.mirror(),
         commit: commit.clone(),
         folder,
@@ -27,9 +27,17 @@ fn changed(repo: &Repo, since: &CommitId, commit: &CommitId) -> Option<Vec<Strin
     let folder = repo.place.path().join("cache");
     fs::create_dir_all(&folder).unwrap();
     let (since, commit) = (Some(since.clone()), commit.clone());
-    ask(CheckoutTask { mirror: repo.mirror(), commit, folder, slot: Slot::default(), since, timeout: LONG })
-        .unwrap()
-        .changed
+    ask(CheckoutTask {
+        trust: Trust::Inside,
+        mirror: repo.mirror(),
+        commit,
+        folder,
+        slot: Slot::default(),
+        since,
+        timeout: LONG,
+    })
+    .unwrap()
+    .changed
 }
 
 fn workspace(repo: &Repo) -> PathBuf {

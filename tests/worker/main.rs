@@ -101,7 +101,14 @@ impl Repo {
     }
 
     fn fetch_task(&self) -> FetchTask {
-        FetchTask { remote: self.remote(), mirror: self.mirror(), refs: vec![], resolve: None, timeout: LONG }
+        FetchTask {
+            remote: self.remote(),
+            mirror: self.mirror(),
+            refs: vec![],
+            resolve: None,
+            outside: None,
+            timeout: LONG,
+        }
     }
 
     /// Brings the mirror up to date.

@@ -38,17 +38,24 @@ fn the_token_opens_its_own_server() {
     let root = repo.place.path().to_owned();
     let server = Server::start(move |request, stream| demand(request, stream, |s| git_backend(&root, request, s)));
     let remote = remote(server.url("/repo/.git"), &repo);
-    let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG }).unwrap();
+    let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG }).unwrap();
     assert_eq!(refs.refs, [(branch("main"), repo.head())]);
     let resolve = Some(Resolve::Head);
-    let fetched =
-        ask(FetchTask { remote: remote.clone(), mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG });
+    let fetched = ask(FetchTask {
+        remote: remote.clone(),
+        mirror: repo.mirror(),
+        refs: vec![],
+        resolve,
+        outside: None,
+        timeout: LONG,
+    });
     assert_eq!(fetched.unwrap().resolved.unwrap().commit.id, repo.head());
     fs::write(token(&repo), "bot:wrong").unwrap();
     let wrong = repo.place.path().join("wrong");
     fs::write(&wrong, "bot:wrong").unwrap();
     for credential in [None, Some(wrong)] {
-        let refused = ask(RefsTask { remote: Remote { credential, ..remote.clone() }, timeout: LONG }).unwrap_err();
+        let refused = ask(RefsTask { outside: vec![], remote: Remote { credential, ..remote.clone() }, timeout: LONG })
+            .unwrap_err();
         assert_eq!(refused.kind, FailureKind::Auth, "{refused}");
         assert!(!refused.message.as_str().contains("wrong"), "{refused}");
     }
@@ -85,13 +92,37 @@ fn a_redirect_takes_no_token_along() {
             }
         });
         let remote = remote(server.url("/repo/.git"), &repo);
-        let refs = ask(RefsTask { remote: remote.clone(), timeout: LONG });
+        let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG });
         let resolve = Some(Resolve::Head);
-        let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, timeout: LONG });
+        let fetched =
+            ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, outside: None, timeout: LONG });
         assert_eq!(other.authorizations(), [""; 0], "{host}, {asks:?}");
         // git itself does not take a redirect that comes only after the credential.
         let works = asks == Asks::Neither;
         let told = (refs.map(|refs| refs.refs.len()), fetched.map(|answer| answer.resolved.unwrap().commit.id));
         assert_eq!((told.0.is_ok(), told.1.is_ok()), (works, works), "{host}, {asks:?}: {told:?}");
+    }
+}
+
+#[test]
+fn a_server_that_repeats_the_token_is_not_quoted() {
+    let repo = Repo::new();
+    let server = Server::start(move |request, stream| {
+        demand(request, stream, |stream| {
+            let packet = |text: &str| format!("{:04x}{text}", text.len() + 4);
+            let body =
+                packet("# service=git-upload-pack\n") + "0000" + &packet("ERR I was shown s3cret and czNjcmV0\n");
+            let kind = "Content-Type: application/x-git-upload-pack-advertisement";
+            let head = format!("HTTP/1.1 200 Yes\r\n{kind}\r\nContent-Length: {}\r\nConnection: close", body.len());
+            write(stream, format!("{head}\r\n\r\n{body}").as_bytes());
+        })
+    });
+    let remote = remote(server.url("/repo/.git"), &repo);
+    let refs = ask(RefsTask { outside: vec![], remote: remote.clone(), timeout: LONG }).unwrap_err();
+    let resolve = Some(Resolve::Head);
+    let fetched = ask(FetchTask { remote, mirror: repo.mirror(), refs: vec![], resolve, outside: None, timeout: LONG })
+        .unwrap_err();
+    for failure in [refs, fetched] {
+        assert!(failure.message.as_str().contains("I was shown *** and ***"), "{failure}");
     }
 }

@@ -13,7 +13,7 @@ use unitci::worker::protocol::{Failure, FailureKind, Refs, RefsTask, Remote};
 
 fn list(url: Url, timeout: Duration) -> Result<Refs, Failure> {
     let remote = Remote { url, credential: None, known_hosts: None };
-    ask(RefsTask { remote, timeout })
+    ask(RefsTask { outside: vec![], remote, timeout })
 }
 
 fn http(url: String) -> Result<Refs, Failure> {

@@ -10,7 +10,7 @@ use crate::config::project::{Build, Network, OnFailure, Run, Shell, Step, When};
 use crate::config::quantity::DURATION_MAX;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
-use crate::config::value::{count, duration, size, text, variable, word};
+use crate::config::value::{count, duration, flag, size, text, variable, word};
 use crate::config::wanted::WantedFiles;
 use crate::model::build::StepWords;
 use crate::model::{SecretName, StepName};
@@ -32,10 +32,12 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let cpu_weight = reader.optional("cpu-weight", count(1..=10_000));
     let disk = reader.optional("disk", size(limits::DISK_MIN));
     let network = reader.required("network", word(NETWORK));
+    let outside_network = reader.required("outside-network", word(NETWORK));
     let allow = reader.distinct("allow", text(allow));
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
+    let artifacts_max = reader.required("artifacts-max", size(0));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
         timeout: timeout?,
@@ -46,10 +48,12 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         cpu_weight: cpu_weight?,
         disk: disk?,
         network: network?,
+        outside_network: outside_network?,
         allow: allow?,
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
+        artifacts_max: artifacts_max?,
         journal_lines: journal_lines?,
     })
 }
@@ -93,6 +97,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let done = reader.optional("done", text(name::line));
     let shell = reader.required("shell", word(SHELLS));
     let run = reader.required("run", |value| run(value, shell.unwrap_or(Shell::Sh)));
+    let pty = reader.required("pty", flag);
     let timeout = reader.optional("timeout", duration(SECOND..=DURATION_MAX));
     let no_output = reader.required("no-output", duration(Duration::ZERO..=DURATION_MAX));
     let network = reader.optional("network", word(NETWORK));
@@ -105,6 +110,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
     let env = reader.map("env", variable);
     let secrets = secrets_of_step(reader);
     let workdir = reader.optional("workdir", text(path::relative));
+    let artifacts = reader.distinct("artifacts", text(WantedFiles::parse));
     let limits = limits::own(reader);
     let junit = reader.required("junit", patterns);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
@@ -116,6 +122,7 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         name: name?,
         words: StepWords { description: description?, done: done? },
         run: run?,
+        pty: pty?,
         timeout: timeout?,
         no_output: no_output?,
         network: network?,
@@ -128,8 +135,9 @@ fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
         env: env?,
         secrets: secrets?,
         workdir: workdir?.unwrap_or_else(PathBuf::new),
-        limits: limits?,
+        artifacts: artifacts?,
         junit: junit?,
+        limits: limits?,
     })
 }
 

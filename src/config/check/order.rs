@@ -4,7 +4,7 @@ use super::Locks;
 use crate::config::fault::{Fault, Hint};
 use crate::config::order::{Bounds, MemoryBounds, Rules};
 use crate::config::reader::Reader;
-use crate::config::value::{count, size, text, word};
+use crate::config::value::{count, flag, size, text, word};
 use crate::model::{Lock, LockMode, LockName};
 
 const TWICE: Fault = Fault::Rule("another [[lock]] has this name already");
@@ -13,6 +13,7 @@ const TWICE: Fault = Fault::Rule("another [[lock]] has this name already");
 pub(super) fn rules(reader: &mut Reader<'_, '_>, known: Option<&Locks>) -> Option<Rules> {
     let priority = reader.required("priority", count(-100..=100));
     let max_builds = reader.required("max-builds", count(1..=64));
+    let cancel_superseded = reader.required("cancel-superseded", flag);
     let locks = reader.sections("lock", lock)?;
     for (index, lock) in locks.iter().enumerate() {
         let fault = if locks[..index].iter().any(|earlier| earlier.name == lock.name) {
@@ -26,7 +27,7 @@ pub(super) fn rules(reader: &mut Reader<'_, '_>, known: Option<&Locks>) -> Optio
         reader.complain_of("lock", index, "name", fault);
         return None;
     }
-    Some(Rules { priority: priority?, max_builds: max_builds?, locks })
+    Some(Rules { priority: priority?, max_builds: max_builds?, locks, cancel_superseded: cancel_superseded? })
 }
 
 fn lock(reader: &mut Reader<'_, '_>) -> Option<Lock> {

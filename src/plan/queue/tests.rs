@@ -1,7 +1,7 @@
 //! Who starts and who waits, as tables.
 
 use super::*;
-use crate::model::{BuildState, CommitId, NewRequest, Origin, RequestState, Target, Trust};
+use crate::model::{Approval, BuildState, CommitId, NewRequest, Origin, RequestState, Target, Trust};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -26,6 +26,7 @@ fn request(id: i64, project: &str, made: i64, origin: Origin) -> Request {
             not_before: None,
             token: None,
         },
+        approval: Approval::NotNeeded,
         created: at(made),
         first: at(made),
         state: RequestState::Waiting,
@@ -69,7 +70,10 @@ fn build(name: &str, slot: u16, locks: &[&str]) -> Build {
 fn rules(of: &[(&str, i32, u16, &[&str])]) -> BTreeMap<ProjectName, Rules> {
     let one = |(project, priority, max_builds, locks): &(&str, i32, u16, &[&str])| {
         let locks = locks.iter().map(|text| lock(text)).collect();
-        (project.parse().unwrap(), Rules { priority: *priority, max_builds: *max_builds, locks })
+        (
+            project.parse().unwrap(),
+            Rules { priority: *priority, max_builds: *max_builds, locks, cancel_superseded: false },
+        )
     };
     of.iter().map(one).collect()
 }

@@ -1,8 +1,9 @@
 //! Tasks around git: refs, fetch, checkout.
 
+use crate::config::pattern::Pattern;
 use crate::config::project::Url;
 use crate::git::{Commit, History, Resolve, Resolved};
-use crate::model::{CommitId, RefName, Slot};
+use crate::model::{CommitId, RefName, Slot, Trust};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +29,9 @@ pub struct Remote {
 pub struct RefsTask {
     /// Of which remote.
     pub remote: Remote,
+    /// Whole names of refs to list beside branches and tags.
+    #[serde(default)]
+    pub outside: Vec<Pattern>,
     /// For how long at most.
     pub timeout: Duration,
 }
@@ -41,6 +45,9 @@ pub struct FetchTask {
     pub mirror: PathBuf,
     /// Refs to say what is new of; at most [`REFS_ASKED`].
     pub refs: Vec<AskedRef>,
+    /// A ref from outside whose objects are needed as well.
+    #[serde(default)]
+    pub outside: Option<RefName>,
     /// What a person asked for.
     pub resolve: Option<Resolve>,
     /// For how long at most.
@@ -92,6 +99,8 @@ pub struct CheckoutTask {
     pub mirror: PathBuf,
     /// Which commit.
     pub commit: CommitId,
+    /// Whose commit it is: a stranger finds nothing of what the one before has left.
+    pub trust: Trust,
     /// The room's folder. In it `workspace` is filled, `tmp` emptied, `home` and `cache` made if missing.
     pub folder: PathBuf,
     /// Which `workspace` and `tmp` of it, where builds run at once.
