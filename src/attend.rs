@@ -46,6 +46,18 @@ impl Bell {
         Ok(bell)
     }
 
+    /// One of its own for whoever is no part of what SIGTERM is for; see [`Bell::dismiss`].
+    pub fn apart() -> nix::Result<Bell> {
+        let ring = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        Ok(Bell { ring, terminated: Arc::new(AtomicBool::new(false)) })
+    }
+
+    /// Rings as if SIGTERM had come: who attends by this bell leaves off.
+    pub fn dismiss(&self) {
+        self.terminated.store(true, Ordering::SeqCst);
+        self.ring();
+    }
+
     /// Whether SIGTERM has come since it was last answered.
     pub fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::SeqCst)

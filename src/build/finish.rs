@@ -3,6 +3,7 @@
 use crate::config::project::OnFailure;
 use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
+use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{Build, CommitId, Place, StepRow, StepState, Trust, Verdict};
 use crate::plan::rerun::may_go_live;
@@ -23,7 +24,8 @@ pub(super) struct End<'a> {
     pub(super) site: &'a Site,
 }
 
-/// One line that says why a build is not green: the first step that contributed its verdict.
+/// One line that says why a build is not green: the first step that contributed its verdict, or rather the service that
+/// such a step had lost.
 pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailure)]) -> String {
     if worst.is_green() {
         return String::new();
@@ -31,13 +33,18 @@ pub(super) fn summary(build: &Build, worst: Verdict, steps: &[(StepRow, OnFailur
     if let (Verdict::Cancelled, Some(stopped)) = (worst, stopped_by(build)) {
         return stopped;
     }
-    let spoilt = steps.iter().find_map(|(step, on_failure)| match &step.state {
-        StepState::Finished { verdict, outcome, .. } if contribution(*verdict, *on_failure) == worst => {
-            Some(format!("{}: {outcome}", step.name))
-        }
-        StepState::Finished { .. } | StepState::Pending | StepState::Running { .. } => None,
-    });
-    spoilt.unwrap_or_default()
+    let spoilt = |role: Role| {
+        steps.iter().filter(|(step, _)| step.role == role).find_map(|(step, on_failure)| match &step.state {
+            StepState::Finished { verdict, outcome, .. } if contribution(*verdict, *on_failure) == worst => {
+                Some(match role {
+                    Role::Step => format!("{}: {outcome}", step.name),
+                    Role::Service => format!("service {} {outcome}", step.name),
+                })
+            }
+            StepState::Finished { .. } | StepState::Pending | StepState::Running { .. } => None,
+        })
+    };
+    spoilt(Role::Service).or_else(|| spoilt(Role::Step)).unwrap_or_default()
 }
 
 /// Who stopped a build, and why, if somebody did.

@@ -16,6 +16,7 @@ mod prepare;
 mod reports;
 mod rerun;
 mod secrets;
+mod service;
 mod spec;
 mod steps;
 pub mod supervise;

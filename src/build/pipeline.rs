@@ -29,6 +29,9 @@ pub(super) enum PipelineError {
         /// Which secret.
         secret: SecretName,
     },
+    /// A step has the name of one of the project's services.
+    #[error(".ci.toml: step {0} has the name of a [[service]] of the project's file; give it another")]
+    Name(StepName),
     /// The file wants a network that its project has not.
     #[error(".ci.toml: step {0} wants `network = \"host\"`, and the project's file says \"none\" in [build]")]
     Network(StepName),
@@ -43,7 +46,7 @@ impl PipelineError {
     pub(super) fn verdict(&self) -> Verdict {
         match self {
             PipelineError::Untold | PipelineError::Impossible(_) => Verdict::Exception,
-            PipelineError::Secret { .. } | PipelineError::Network(_) => Verdict::Failure,
+            PipelineError::Secret { .. } | PipelineError::Name(_) | PipelineError::Network(_) => Verdict::Failure,
         }
     }
 }
@@ -51,6 +54,9 @@ impl PipelineError {
 /// What a step may have at most: what its project gives to all.
 fn within(step: Step, project: &Project) -> Result<Step, PipelineError> {
     let build = &project.build;
+    if project.services.iter().any(|service| service.name == step.name) {
+        return Err(PipelineError::Name(step.name));
+    }
     if step.network == Some(Network::Host) && build.network == Network::None {
         return Err(PipelineError::Network(step.name));
     }

@@ -1,6 +1,6 @@
 //! A build done again takes over what the one before it did well.
 
-use crate::model::build::Usage;
+use crate::model::build::{Role, Usage};
 use crate::model::{Build, BuildId, Origin, StepIndex, Verdict};
 use crate::plan::rerun::{self, Before};
 use crate::store::{NewStep, StepEnd, Store, StoreError};
@@ -15,7 +15,8 @@ pub(super) fn taken_over(
     let id = BuildId { project: build.id.project.clone(), number: *number };
     let old: Vec<Before> =
         store.read().steps_and_specs(&id)?.into_iter().map(|(row, spec)| Before::of(row, spec)).collect();
-    let now: Vec<_> = steps.iter().map(|step| (&step.name, step.spec.as_deref())).collect();
+    let steps = steps.iter().filter(|row| row.role == Role::Step);
+    let now: Vec<_> = steps.map(|step| (&step.name, step.spec.as_deref())).collect();
     let end = StepEnd {
         verdict: Verdict::Skipped,
         outcome: format!("taken over from build {number}"),

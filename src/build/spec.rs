@@ -2,8 +2,9 @@
 
 use super::secrets;
 use super::supervise::SuperviseError;
-use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Step, When};
+use crate::config::project::{Build, Network, OnFailure, Only, Retry, Run, Service, Step, When};
 use crate::config::{Project, WantedFiles};
+use crate::model::build::{Role, StepWords};
 use crate::model::{SecretName, StepIndex};
 use crate::plan::result::Decode;
 use crate::store::NewStep;
@@ -45,17 +46,33 @@ pub(super) struct StepSpec {
     pub(super) junit: Vec<WantedFiles>,
     #[serde(default)]
     pub(super) secrets: Vec<SecretName>,
+    /// What only a service of the build has.
+    #[serde(default)]
+    pub(super) service: Option<ServiceSpec>,
 }
 
-/// The rows of these steps, which follow the checkout.
+/// When a service counts as up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ServiceSpec {
+    pub(super) ready: Option<String>,
+    pub(super) ready_timeout: Duration,
+}
+
+/// The rows of these steps, which follow the checkout, and behind them those of the project's services.
 pub(super) fn rows(project: &Project, steps: &[Step]) -> Result<Vec<NewStep>, SuperviseError> {
     let row = |(index, step): (u16, &Step)| {
         let secrets = secrets::given(project, step);
         let spec = serde_json::to_string(&StepSpec { secrets, ..StepSpec::of(step, &project.build) });
         let spec = spec.map_err(|error| SuperviseError::Spec(StepIndex(index), error))?;
-        Ok(NewStep { name: step.name.clone(), words: step.words.clone(), spec: Some(spec) })
+        Ok(NewStep { name: step.name.clone(), words: step.words.clone(), role: Role::Step, spec: Some(spec) })
     };
-    (1..).zip(steps).map(row).collect()
+    let service = |(index, service): (u16, &Service)| {
+        let spec = serde_json::to_string(&StepSpec::of_service(service, &project.build));
+        let spec = spec.map_err(|error| SuperviseError::Spec(StepIndex(index), error))?;
+        Ok(NewStep { name: service.name.clone(), words: StepWords::default(), role: Role::Service, spec: Some(spec) })
+    };
+    let behind = u16::try_from(steps.len()).unwrap_or(u16::MAX).saturating_add(1);
+    (1..).zip(steps).map(row).chain((behind..).zip(&project.services).map(service)).collect()
 }
 
 impl StepSpec {
@@ -79,6 +96,31 @@ impl StepSpec {
             artifacts: step.artifacts.clone(),
             junit: step.junit.clone(),
             secrets: Vec::new(),
+            service: None,
+        }
+    }
+
+    /// Of a service: it has the build's walls and limits, and all the time that the build takes.
+    pub(super) fn of_service(service: &Service, build: &Build) -> StepSpec {
+        StepSpec {
+            run: service.run.clone(),
+            pty: false,
+            timeout: Duration::MAX,
+            own_timeout: None,
+            silence: None,
+            on_failure: OnFailure::Halt,
+            decode: Decode::default(),
+            when: When::Success,
+            only: Only::default(),
+            retry: None,
+            network: Some(build.network),
+            memory: build.memory,
+            env: service.env.clone(),
+            workdir: PathBuf::new(),
+            artifacts: Vec::new(),
+            junit: Vec::new(),
+            secrets: Vec::new(),
+            service: Some(ServiceSpec { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::project::{OnFailure, When};
 use crate::journal::{self, Event, Priority};
 use crate::model::build::Usage;
 use crate::model::{Build, StepIndex, StepRow, StepState, Verdict, unit};
-use crate::order::{Given, Order, OrderError, Shutdown, StepOrder};
+use crate::order::{Given, Order, OrderError, ServiceOrder, Shutdown, StepOrder};
 use crate::output::{Opened, step_pipe};
 use crate::plan::result::{Ended, Progress, judge};
 use crate::plan::{hint, retry};
@@ -83,7 +83,7 @@ impl Supervisor<'_> {
     }
 
     /// A step that was over when a supervisor before us died may have left its unit and an open log.
-    fn tidy(&mut self, step: &StepRow, spec: Option<&StepSpec>) -> Result<(), SuperviseError> {
+    pub(super) fn tidy(&mut self, step: &StepRow, spec: Option<&StepSpec>) -> Result<(), SuperviseError> {
         if step.log.is_some() || matches!(step.state, StepState::Finished { started: None, .. }) {
             return Ok(());
         }
@@ -205,6 +205,7 @@ impl Supervisor<'_> {
             let tail = recorder.tail(hint::TAIL).map_err(|source| self.log_error(index, source))?;
             outcome += hint::no_network(verdict, spec.network.unwrap_or(self.project.build.network), &tail);
         }
+        let outcome = self.without_services(verdict, outcome);
         // First the verdict, then the end of the unit that carries it.
         self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
         self.stop_unit(index)?;
@@ -275,7 +276,13 @@ impl Supervisor<'_> {
             network: spec.network,
             memory: spec.memory,
             slot: self.room.slot,
-            shutdown: if self.stopping { Shutdown::Any } else { Shutdown::SupervisorFirst },
+            // One that is ordered before its supervisor would keep the next one waiting until it is ready.
+            shutdown: if self.stopping || spec.service.is_some() { Shutdown::Any } else { Shutdown::SupervisorFirst },
+            service: spec
+                .service
+                .as_ref()
+                .map(|service| ServiceOrder { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
+            beside: self.beside(step.index),
         });
         match self.orders.give(&order, &[writer.as_fd()]) {
             Ok(Given::Done | Given::Exists) => Ok(Ok(reader)),

@@ -7,12 +7,14 @@ use super::finish::{self, End};
 use super::leftover;
 use super::rerun;
 use super::secrets::Secrets;
+use super::service::{Next, Services};
 use super::spec;
 use crate::attend::Bell;
 use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepState, Stop, Verdict, unit};
+use crate::model::build::Role;
+use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepRow, StepState, Stop, Verdict, unit};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -95,6 +97,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) deadline: Instant,
     /// Whether the supervisor itself is being stopped, and so cleans up after a cancel.
     pub(super) stopping: bool,
+    /// What runs beside the steps.
+    pub(super) services: Services,
 }
 
 /// What a SIGTERM means.
@@ -141,6 +145,7 @@ pub fn supervise(place: &Place, id: &BuildId) -> Result<(), SuperviseError> {
         room: build.room(),
         secrets,
         stopping: false,
+        services: Services::default(),
     };
     match supervisor.run()? {
         Leave::Finished | Leave::Quietly => Ok(()),
@@ -245,7 +250,8 @@ impl Supervisor<'_> {
             return self.broken(&why);
         }
         let mut progress = Progress::START;
-        let mut rows = VecDeque::from(self.store.read().steps(&self.id)?);
+        let is_step = |step: &StepRow| step.role == Role::Step;
+        let mut rows: VecDeque<StepRow> = self.store.read().steps(&self.id)?.into_iter().filter(is_step).collect();
         while let Some(step) = rows.pop_front() {
             // SIGTERM between two steps.
             if self.bell.is_terminated() && self.terminated()? == Terminated::Leave {
@@ -265,19 +271,29 @@ impl Supervisor<'_> {
                 // Nothing has begun, so nothing is to be cleaned up; in the workspace is what another build left.
                 break;
             }
+            if step.index != StepIndex::CHECKOUT && !matches!(step.state, StepState::Finished { .. }) {
+                match self.open_services(progress)? {
+                    Next::On(after) => progress = after,
+                    Next::Leave => return Ok(Leave::Quietly),
+                }
+            }
             match self.step(&step, progress)? {
-                Some(after) => progress = after,
+                Some(after) => progress = self.look_after_services(after)?,
                 None => return Ok(Leave::Quietly),
             }
             if step.index == StepIndex::CHECKOUT && rows.is_empty() {
                 // It may have told which steps there are.
-                rows.extend(self.store.read().steps(&self.id)?.into_iter().skip(1));
+                rows.extend(self.store.read().steps(&self.id)?.into_iter().skip(1).filter(is_step));
                 if !rows.is_empty()
                     && let Some(why) = self.prepare_secrets()?
                 {
                     return self.broken(&why);
                 }
             }
+        }
+        match self.close_services(progress)? {
+            Next::On(after) => progress = after,
+            Next::Leave => return Ok(Leave::Quietly),
         }
         // A stop that came when only `always` steps were left.
         if self.build()?.stop.is_some() {

@@ -110,6 +110,7 @@ pub static PROJECT: &[Key] = &[
     key("source", Table(SOURCE), Empty, "where the code comes from, and when to look"),
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
     key("step", Tables(STEP), Empty, "what a build runs, in order"),
+    key("service", Tables(SERVICE), Empty, "what runs beside the steps, for the build's length"),
     key("deploy", Table(DEPLOY), Absent("not deployed"), "where a green build goes"),
     key("notify", Table(NOTIFY), Empty, "whom to tell"),
 ];
@@ -217,6 +218,15 @@ static RETRY: &[Key] = &[
     key("delay", DURATION, Count(0), "between two attempts"),
 ];
 
+static SERVICE: &[Key] = &[
+    key("name", TEXT, Required, "shown on page and in log; no step has it"),
+    key("run", Value("text or list of texts"), Required, "as of a step; it stays in the foreground"),
+    key("shell", Value("sh or bash"), Text("sh"), "sh -e or bash -eo pipefail"),
+    key("ready", TEXT, Absent("ready at once"), "a text for sh -e, run until it exits with 0"),
+    key("ready-timeout", DURATION, Text("60s"), "how long that may take"),
+    key("env", Map, Empty, "over the build's"),
+];
+
 static DEPLOY: &[Key] = &[
     key("branch", TEXT, Absent("the remote's HEAD"), "whose green builds deploy by themselves"),
     key("root", TEXT, Required, "the folder that holds releases, shared and current"),
@@ -251,11 +261,12 @@ static NOTIFY: &[Key] = &[
 
 /// The table whose direct key `name` is, as a header; for one that stands under the wrong header.
 pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    let tables: [(&str, &[Key]); 6] = [
+    let tables: [(&str, &[Key]); 7] = [
         ("[source]", SOURCE),
         ("[deploy]", DEPLOY),
         ("[build]", BUILD),
         ("[[step]]", STEP),
+        ("[[service]]", SERVICE),
         ("[deploy.health]", HEALTH),
         ("[notify]", NOTIFY),
     ];

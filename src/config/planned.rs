@@ -5,7 +5,6 @@ type Planned = (&'static str, &'static str, Option<&'static str>);
 
 static KEYS: &[Planned] = &[
     ("", "schedule", Some("a systemd timer of your own can run `ci-build PROJECT`")),
-    ("", "service", Some("a step can start what it needs in the background; it ends with the step")),
     ("", "caches", Some("HOME lasts from build to build")),
     ("source", "paths", None),
     ("source", "skip", None),

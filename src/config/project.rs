@@ -28,6 +28,8 @@ pub struct Project {
     pub build: Build,
     /// `[[step]]`, in order; a project without steps only checks out (and deploys). Empty where the commit says them.
     pub steps: Vec<Step>,
+    /// `[[service]]`, in order.
+    pub services: Vec<Service>,
     /// `[deploy]`
     pub deploy: Option<Deploy>,
     /// `[notify]`
@@ -289,6 +291,21 @@ pub struct Retry {
     pub times: u32,
     /// `delay`: from the end of one to the next; default none.
     pub delay: Duration,
+}
+
+/// A database, broker or the like beside the steps of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `name`, unique among steps and services.
+    pub name: StepName,
+    /// `run`: stays in the foreground.
+    pub run: Run,
+    /// `ready`: a text for `sh -e`, run until it exits with 0; none is ready as soon as it runs.
+    pub ready: Option<String>,
+    /// `ready-timeout`: how long that may take; default 60 s.
+    pub ready_timeout: Duration,
+    /// `env`: over the build's.
+    pub env: BTreeMap<String, String>,
 }
 
 /// What a step runs.

@@ -1,6 +1,6 @@
 //! What each order comes to.
 
-use super::{command, step, work};
+use super::{command, service, step, work};
 use crate::config::project::BuildOutside;
 use crate::config::{LoadError, Project, load_project};
 use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
@@ -64,7 +64,17 @@ impl Launcher {
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&step.build.project)?;
-                self.start(step::describe(&self.place, &project, &step, self.accounting, output)?)
+                let mut transient = step::describe(&self.place, &project, &step, self.accounting, output)?;
+                if let Some(index) = step.beside {
+                    let first = unit::step_unit(&step.build, index);
+                    if self.bus.has_private_network(&first).map_err(failed)? {
+                        transient.properties.push(service::beside(&first));
+                    }
+                }
+                match step.service {
+                    Some(_) => self.begin(transient),
+                    None => self.start(transient),
+                }
             }
             Order::StopStep { build, step } => self.stop_step(&build, step),
             Order::Work { project, work, job, timeout } => {
@@ -161,7 +171,16 @@ impl Launcher {
 
     fn start(&self, transient: Transient) -> Result<Reply, Refusal> {
         let name = transient.unit.clone();
-        match self.bus.start_transient(transient, START) {
+        self.judge_start(&name, self.bus.start_transient(transient, START))
+    }
+
+    fn begin(&self, transient: Transient) -> Result<Reply, Refusal> {
+        let name = transient.unit.clone();
+        self.judge_start(&name, self.bus.begin_transient(transient, START))
+    }
+
+    fn judge_start(&self, name: &str, started: Result<(), StartError>) -> Result<Reply, Refusal> {
+        match started {
             Ok(()) => Ok(Reply::Done),
             Err(StartError::Exists { .. }) => Ok(Reply::Exists),
             Err(StartError::Job { result, .. }) => Err(Reply::Job {

@@ -8,6 +8,7 @@ mod limits;
 mod sandbox;
 mod secret;
 mod server;
+mod service;
 mod shell;
 mod step;
 mod work;

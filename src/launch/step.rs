@@ -5,6 +5,7 @@ use super::carry::Refusal;
 use super::limits;
 use super::sandbox::{in_room, kernel_walls, room, text, walls};
 use super::secret;
+use super::service;
 use super::shell::{self, SCRIPT};
 use super::work::PROGRAM;
 use crate::config::Project;
@@ -121,6 +122,7 @@ pub(super) fn describe(
     properties.extend(secret::of_step(place, project, order)?);
     properties.extend(in_room(place, &room));
     properties.extend(allow::lift(allow::of(&project.build, named, order.trust)));
+    properties.extend(order.service.iter().flat_map(service::properties));
     let tmp = text(&room.tmp(place));
     // systemd follows a link that stands where `tmp` was: the next step would see what it points to as its /tmp, /run
     // with the bus for one. A mount point can be neither renamed nor removed (rename(2), EBUSY), so it is one itself.
@@ -172,6 +174,8 @@ mod tests {
                 memory: ordered.1,
                 slot: crate::model::Slot::default(),
                 shutdown: Shutdown::Any,
+                service: None,
+                beside: None,
             };
             let reach = reach(&project, &order);
             let memory = reach.limits.memory.map(|limit| limit.most);

@@ -101,6 +101,8 @@ pub struct StepRow {
     pub index: StepIndex,
     /// Its name.
     pub name: StepName,
+    /// Whether it is a step at all.
+    pub role: Role,
     /// What it says of itself.
     pub words: StepWords,
     /// Why this build does without it, once the checkout has told which files have changed.
@@ -115,6 +117,26 @@ pub struct StepRow {
     pub usage: Usage,
     /// Size of its log in bytes and lines, once it is over.
     pub log: Option<LogSize>,
+}
+
+/// What stands in a row of the build's steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// One thing after the other; the checkout is one.
+    Step,
+    /// A service beside the steps, for the build's length; it comes after them in order.
+    Service,
+}
+
+impl Role {
+    /// As the store has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Step => "step",
+            Role::Service => "service",
+        }
+    }
 }
 
 /// What a step says of itself, beside its name (Buildbot's `description` and `descriptionDone`).

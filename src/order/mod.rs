@@ -143,6 +143,21 @@ pub struct StepOrder {
     pub slot: Slot,
     /// When the machine goes down.
     pub shutdown: Shutdown,
+    /// What it is asked for beyond that when it is a service of the build, beside its steps.
+    #[serde(default)]
+    pub service: Option<ServiceOrder>,
+    /// The service of the same build whose network it shares, where the configuration gives both one of their own.
+    #[serde(default)]
+    pub beside: Option<StepIndex>,
+}
+
+/// A service to start; answered when it is about to be ready, not when it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceOrder {
+    /// A text for `sh -e`, run until it exits with 0; none is ready at once.
+    pub ready: Option<String>,
+    /// How long that may take; then the service has failed.
+    pub ready_timeout: Duration,
 }
 
 /// In which order a step and its supervisor stop when the machine goes down.

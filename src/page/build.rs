@@ -6,7 +6,7 @@ use super::{Clock, Frame, Refresh, foreign, state};
 use crate::config::Site;
 use crate::model::{Build, BuildState, Change, DeployState, StepRow, StepState, Target, Trust, Verdict};
 use crate::view::text::{bytes, count, duration, harmless};
-use crate::view::{BuildView, standing, step_standing, step_took, step_words, took};
+use crate::view::{BuildView, standing, step_standing, step_title, step_took, step_words, took};
 use maud::{Markup, html};
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ fn step_row(step: &StepRow, clock: &Clock) -> Markup {
     };
     html! {
         tr {
-            th scope="row" { (step.name) }
+            th scope="row" { (step_title(step)) }
             td { (state(word, light)) }
             td { (harmless(&step_words(step))) }
             td.num data-l="took" { @if let Some(took) = step_took(step, clock.now) { (duration(took)) } }

@@ -4,7 +4,8 @@ use super::paint::{BOLD, Cell, Columns, DIM, PLAIN, RED, Screen, colour, painted
 use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place};
 use crate::view::text::{bytes, count, duration, harmless};
 use crate::view::{
-    BuildView, Light, ProjectView, Setup, began, standing, step_standing, step_took, step_words, subject, took, when,
+    BuildView, Light, ProjectView, Setup, began, standing, step_standing, step_title, step_took, step_words, subject,
+    took, when,
 };
 use std::time::Duration;
 
@@ -195,7 +196,7 @@ fn steps(view: &BuildView, screen: &Screen) -> String {
             None => Cell::new(DIM, "–"),
         };
         steps.row(vec![
-            Cell::plain(step.name.as_str()),
+            Cell::plain(step_title(step)),
             Cell::state(word, light),
             or_dash(began(step).and_then(|_| step_took(step, screen.now)).map(duration)),
             or_dash(step.usage.cpu_usec.map(|usec| duration(Duration::from_micros(usec)))),

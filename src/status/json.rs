@@ -3,7 +3,7 @@
 
 use super::artifact::ArtifactJson;
 use super::report::TestsJson;
-use crate::model::build::{LogSize, Usage};
+use crate::model::build::{LogSize, Role, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
     Approval, Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target,
@@ -172,6 +172,8 @@ pub(super) struct Whole<'a> {
 struct StepJson<'a> {
     index: u16,
     name: &'a str,
+    /// `step` or `service`
+    role: Role,
     description: Option<&'a str>,
     done: Option<&'a str>,
     /// `pending`, `running` or `finished`
@@ -373,6 +375,7 @@ fn step(step: &StepRow) -> StepJson<'_> {
     StepJson {
         index: step.index.0,
         name: step.name.as_str(),
+        role: step.role,
         description: step.words.description.as_deref(),
         done: step.words.done.as_deref(),
         state,

@@ -3,7 +3,7 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
-use crate::model::build::{Again, LogSize, StepWords, Usage};
+use crate::model::build::{Again, LogSize, Role, StepWords, Usage};
 use crate::model::{
     Build, BuildId, BuildNumber, BuildState, CommitId, Holds, ProjectName, RefName, Request, Slot, StepIndex, StepName,
     StepRow, StepState, Stop, Trust, Verdict,
@@ -16,6 +16,8 @@ use rusqlite::params;
 pub struct NewStep {
     /// Its name.
     pub name: StepName,
+    /// Step or service.
+    pub role: Role,
     /// What it says of itself.
     pub words: StepWords,
     /// What it runs, as JSON, so that whoever takes the build over runs the same; none for the checkout.
@@ -26,7 +28,7 @@ impl NewStep {
     /// Step 0.
     pub fn checkout() -> NewStep {
         match "checkout".parse() {
-            Ok(name) => NewStep { name, words: StepWords::default(), spec: None },
+            Ok(name) => NewStep { name, words: StepWords::default(), role: Role::Step, spec: None },
             Err(_) => unreachable!("a word of letters is a step's name"),
         }
     }
@@ -91,6 +93,11 @@ pub(super) fn step(row: &Fields<'_>) -> Result<StepRow> {
     Ok(StepRow {
         index: StepIndex(row.get("idx")?),
         name: row.parse("name")?,
+        role: match row.get::<String>("role")?.as_str() {
+            "step" => Role::Step,
+            "service" => Role::Service,
+            other => return row.unknown("role", other),
+        },
         words: StepWords { description: row.get("description")?, done: row.get("done")? },
         unneeded: row.get("unneeded")?,
         state,
@@ -256,8 +263,8 @@ impl Tx<'_> {
     fn insert_steps(&self, id: &BuildId, first: usize, steps: &[NewStep]) -> Result<()> {
         for (index, step) in (first..).zip(steps) {
             self.0.execute(
-                "INSERT INTO step (project, number, idx, name, spec, state, description, done)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7)",
+                "INSERT INTO step (project, number, idx, name, spec, state, description, done, role)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, ?7, ?8)",
                 params![
                     id.project.as_str(),
                     id.number.0,
@@ -266,6 +273,7 @@ impl Tx<'_> {
                     step.spec,
                     step.words.description,
                     step.words.done,
+                    step.role.as_str(),
                 ],
             )?;
         }

@@ -84,7 +84,8 @@ impl Read<'_> {
     /// The steps that run now.
     pub fn running_steps(&self) -> Result<Vec<(BuildId, StepRow)>> {
         let sql = "SELECT s.* FROM build b JOIN step s ON s.project = b.project AND s.number = b.number
-                   WHERE b.state <> 'finished' AND s.state = 'running' ORDER BY s.idx";
+                   WHERE b.state <> 'finished' AND s.state = 'running' AND s.role = 'step'
+                   ORDER BY s.idx";
         all(self.0, sql, [], |row| {
             let id = BuildId { project: row.parse("project")?, number: BuildNumber(row.get("number")?) };
             Ok((id, step(row)?))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
     BuildNumber, BuildState, Change, CommitId, DeployState, NewRequest, Origin, Outcome, Phase, ProjectName, RefName,
@@ -112,7 +113,7 @@ fn a_build_is_finished_once_and_its_open_steps_with_it() {
     let mut store = Store::open(&place).unwrap();
     let request = queue(&mut store, ask("gkp", "main", 'a'), 1).id();
     let steps: Vec<NewStep> = ["checkout", "test", "lint"]
-        .map(|n| NewStep { name: n.parse().unwrap(), words: Default::default(), spec: None })
+        .map(|n| NewStep { name: n.parse().unwrap(), words: Default::default(), role: Role::Step, spec: None })
         .into();
     let id = store
         .write(|tx| {

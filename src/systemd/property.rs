@@ -152,6 +152,8 @@ properties! {
     after(units: &[&str]) = "After" strings(units);
     /// `Before=`
     before(units: &[&str]) = "Before" strings(units);
+    /// `JoinsNamespaceOf=`
+    joins_namespace_of(units: &[&str]) = "JoinsNamespaceOf" strings(units);
     /// `DefaultDependencies=`
     default_dependencies(on: bool) = "DefaultDependencies" on;
     /// `CollectMode=`
@@ -167,12 +169,17 @@ properties! {
     exec_start_post(program: &str, arguments: &[&str]) = "ExecStartPostEx" beside(program, arguments);
     /// `SuccessExitStatus=`: exit statuses and signals that are a success too.
     success_exit_status(statuses: Vec<i32>, signals: Vec<i32>) = "SuccessExitStatus" (statuses, signals);
+    /// `ExecStartPost=:…`: run when the program has been executed, inside of the sandbox; the unit is starting until it exits, and finds the
+    /// program's process in `$MAINPID`.
+    exec_start_post_inside(program: &str, arguments: &[String]) = "ExecStartPostEx" command(program, arguments);
     /// `ExitType=`
     exit_type(kind: ExitType) = "ExitType" kind;
     /// `RemainAfterExit=`
     remain_after_exit(on: bool) = "RemainAfterExit" on;
     /// `RuntimeMaxSec=`
     runtime_max(limit: Duration) = "RuntimeMaxUSec" micros(limit);
+    /// `TimeoutStartSec=`
+    timeout_start(limit: Duration) = "TimeoutStartUSec" micros(limit);
     /// `TimeoutStopSec=`
     timeout_stop(limit: Duration) = "TimeoutStopUSec" micros(limit);
     /// `KillMode=`

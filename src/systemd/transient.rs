@@ -4,7 +4,9 @@ use super::bus::{Again, Bus, BusError, body_of};
 use super::exit::Exit;
 use super::job::{JobEar, JobError, JobResult};
 use super::property::Property;
-use std::time::Duration;
+use super::unit::ActiveState;
+use super::watch::Seen;
+use std::time::{Duration, Instant};
 use zbus::zvariant::{OwnedObjectPath, Value};
 
 /// A service that exists until it is stopped or garbage-collected.
@@ -96,21 +98,9 @@ impl Bus {
     ///
     /// Our copies of the descriptors in the properties are closed when this returns.
     pub fn start_transient(&self, transient: Transient, timeout: Duration) -> Result<(), StartError> {
-        let unit = transient.unit;
         let ear = JobEar::open(self)?;
-        let properties: Vec<(&str, &Value<'static>)> =
-            transient.properties.iter().map(|property| (property.name(), property.value())).collect();
-        let auxiliary: [(&str, Vec<(&str, &Value<'static>)>); 0] = [];
-        let body = (unit.as_str(), "fail", properties, auxiliary.as_slice());
-        let called = self.call_manager("StartTransientUnit", &body, Again::Counts);
-        let job: OwnedObjectPath = match called {
-            Ok(reply) => body_of(&reply, "StartTransientUnit")?,
-            Err(BusError::Refused { name, .. }) if name == "org.freedesktop.systemd1.UnitExists" => {
-                return Err(StartError::Exists { unit });
-            }
-            Err(BusError::Refused { name, message, .. }) => return Err(StartError::Refused { unit, name, message }),
-            Err(error) => return Err(error.into()),
-        };
+        let unit = transient.unit.clone();
+        let job = self.queue_transient(transient)?;
         match ear.wait(&job, &unit, timeout) {
             Ok(JobResult::Done) => Ok(()),
             Ok(JobResult::Failed) => self.judge_failed_start(unit),
@@ -118,6 +108,46 @@ impl Bus {
             Err(JobError::TimedOut { unit, waited }) => Err(StartError::TimedOut { unit, waited }),
             Err(JobError::Lost { unit } | JobError::NoSuchUnit { unit }) => Err(StartError::Lost { unit }),
             Err(JobError::Bus(error)) => Err(error.into()),
+        }
+    }
+
+    /// Starts a transient service and waits until it is starting or has started, not until it is ready: for one whose
+    /// `ExecStartPost=` takes long, and which is watched by somebody else.
+    pub fn begin_transient(&self, transient: Transient, timeout: Duration) -> Result<(), StartError> {
+        /// How long a change may stay unheard.
+        const LOOK: Duration = Duration::from_secs(1);
+        let unit = transient.unit.clone();
+        let deadline = Instant::now() + timeout;
+        let mut watch = self.watch(&unit)?;
+        self.queue_transient(transient)?;
+        loop {
+            let state = match watch.next(LOOK)? {
+                Seen::State(state) => *state,
+                Seen::Woken | Seen::TimedOut => self.state(&unit)?,
+            };
+            if state.active != ActiveState::Inactive {
+                return Ok(());
+            }
+            if deadline <= Instant::now() {
+                return Err(StartError::TimedOut { unit, waited: timeout });
+            }
+        }
+    }
+
+    fn queue_transient(&self, transient: Transient) -> Result<OwnedObjectPath, StartError> {
+        let unit = transient.unit;
+        let properties: Vec<(&str, &Value<'static>)> =
+            transient.properties.iter().map(|property| (property.name(), property.value())).collect();
+        let auxiliary: [(&str, Vec<(&str, &Value<'static>)>); 0] = [];
+        let body = (unit.as_str(), "fail", properties, auxiliary.as_slice());
+        let called = self.call_manager("StartTransientUnit", &body, Again::Counts);
+        match called {
+            Ok(reply) => Ok(body_of(&reply, "StartTransientUnit")?),
+            Err(BusError::Refused { name, .. }) if name == "org.freedesktop.systemd1.UnitExists" => {
+                Err(StartError::Exists { unit })
+            }
+            Err(BusError::Refused { name, message, .. }) => Err(StartError::Refused { unit, name, message }),
+            Err(error) => Err(error.into()),
         }
     }
 

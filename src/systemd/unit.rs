@@ -161,6 +161,13 @@ impl Bus {
     }
 }
 
+impl Bus {
+    /// Whether a service has a network of its own (`PrivateNetwork=`); one that does not exist has none.
+    pub fn has_private_network(&self, unit: &str) -> Result<bool, BusError> {
+        self.property(&path_of(unit), "org.freedesktop.systemd1.Service", "PrivateNetwork")
+    }
+}
+
 /// The properties of a unit, by name.
 struct Properties<'b>(HashMap<&'b str, Value<'b>>);
 

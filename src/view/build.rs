@@ -3,6 +3,7 @@
 use super::overview::Light;
 use super::text::between;
 use crate::model::artifact::Artifact;
+use crate::model::build::Role;
 use crate::model::build::StepWords;
 use crate::model::report::{StepTests, TestCounts};
 use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
@@ -56,9 +57,9 @@ impl BuildView {
             StepState::Pending | StepState::Running { .. } => false,
         };
         ran()
-            .find(|step| matches!(step.state, StepState::Running { .. }))
+            .find(|step| is_at(step))
             .or_else(|| ran().find(failed))
-            .or_else(|| ran().next_back())
+            .or_else(|| ran().rfind(|step| step.role == Role::Step))
     }
 
     /// The tests of all steps together.
@@ -69,6 +70,22 @@ impl BuildView {
     /// The step of an index.
     pub fn step(&self, index: StepIndex) -> Option<&StepRow> {
         self.steps.iter().find(|step| step.index == index)
+    }
+}
+
+/// Whether this is the step that its build is at; a service runs beside it.
+pub(super) fn is_at(step: &StepRow) -> bool {
+    match (step.role, &step.state) {
+        (Role::Step, StepState::Running { .. }) => true,
+        (Role::Service, _) | (Role::Step, StepState::Pending | StepState::Finished { .. }) => false,
+    }
+}
+
+/// A step's name, and that it is a service if it is one.
+pub fn step_title(step: &StepRow) -> String {
+    match step.role {
+        Role::Step => step.name.to_string(),
+        Role::Service => format!("{} (service)", step.name),
     }
 }
 
@@ -176,6 +193,7 @@ mod tests {
         ] {
             let step = StepRow {
                 index: StepIndex(1),
+                role: crate::model::build::Role::Step,
                 name: "test".parse().unwrap(),
                 words: StepWords { description: description.map(Into::into), done: done.map(Into::into) },
                 unneeded: None,

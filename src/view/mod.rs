@@ -8,7 +8,7 @@ mod queue;
 pub mod text;
 mod trouble;
 
-pub use build::{BuildView, began, standing, step_standing, step_took, step_words, took, when};
+pub use build::{BuildView, began, standing, step_standing, step_title, step_took, step_words, took, when};
 pub use overview::{Activity, Light, Line, Live, Overview, Running, Setup};
 pub use project::ProjectView;
 pub use trouble::Trouble;

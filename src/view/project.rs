@@ -1,8 +1,9 @@
 //! One project: its line, and what came before.
 
+use super::build::is_at;
 use super::overview::{Line, Live, Running, Setup};
 use super::{Configured, Trouble};
-use crate::model::{Build, BuildId, BuildNumber, CommitId, Deploy, ProjectName, RefName, StepState};
+use crate::model::{Build, BuildId, BuildNumber, CommitId, Deploy, ProjectName, RefName};
 use crate::store::{Read, ReleaseRow, Result};
 use std::collections::BTreeMap;
 
@@ -75,7 +76,7 @@ impl ProjectView {
         let line = &mut view.line;
         line.last = read.last_build(name)?;
         for build in read.unfinished_builds()?.into_iter().filter(|build| build.id.project == *name) {
-            let step = read.steps(&build.id)?.into_iter().find(|step| matches!(step.state, StepState::Running { .. }));
+            let step = read.steps(&build.id)?.into_iter().find(is_at);
             line.running.push(Running { build, step });
         }
         line.waits = super::queue::waits(configured, read)?;

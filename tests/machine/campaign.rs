@@ -134,7 +134,8 @@ fn odd(team: &Team) -> Vec<serde_json::Value> {
 /// Of a green build all, of one that was cut off all up to the cut.
 fn every_log_is_whole(team: &Team) {
     for build in team.rows("SELECT project, number, verdict FROM build") {
-        let log = format!("/var/lib/ci/builds/{}/{}/1.log.zst", build["project"].as_str().unwrap(), build["number"]);
+        let log =
+            format!("/var/lib/ci/builds/{}/{}/1.log.zst", build["project"].as_str().expect("text"), build["number"]);
         let green = build["verdict"] == "success";
         if !green && !team.machine.exists(&log) {
             continue;

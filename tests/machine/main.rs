@@ -7,6 +7,7 @@ mod harness;
 mod artifacts;
 mod attacks;
 mod bad_input;
+mod build_services;
 mod builds;
 mod campaign;
 mod deploy;

@@ -93,7 +93,12 @@ impl System {
         let at = self.ago(told.minutes_ago);
         let steps: Vec<NewStep> = steps
             .iter()
-            .map(|name| NewStep { name: name.parse().unwrap(), words: Default::default(), spec: None })
+            .map(|name| NewStep {
+                name: name.parse().unwrap(),
+                words: Default::default(),
+                role: unitci::model::build::Role::Step,
+                spec: None,
+            })
             .collect();
         self.write(|tx| {
             let request = tx.read().request(request)?.unwrap();

@@ -20,6 +20,7 @@ use std::time::Duration;
 /// Most steps of a project; what a page can show and `StepIndex` can count.
 const STEPS_MAX: usize = 1000;
 
+pub(super) const SHELLS: &[(&str, Shell)] = &[("sh", Shell::Sh), ("bash", Shell::Bash)];
 const NETWORK: &[(&str, Network)] = &[("host", Network::Host), ("none", Network::None)];
 
 pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
@@ -83,7 +84,6 @@ pub(super) fn steps(reader: &mut Reader<'_, '_>) -> Option<Vec<Step>> {
 }
 
 fn step(reader: &mut Reader<'_, '_>) -> Option<Step> {
-    const SHELLS: &[(&str, Shell)] = &[("sh", Shell::Sh), ("bash", Shell::Bash)];
     const ON_FAILURE: &[(&str, OnFailure)] = &[
         ("halt", OnFailure::Halt),
         ("continue", OnFailure::Continue),
@@ -165,7 +165,7 @@ fn patterns(value: &Value) -> Result<Vec<WantedFiles>, Fault> {
     list.iter().map(|node| pattern(&node.value)).collect()
 }
 
-fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
+pub(super) fn run(value: &Value, shell: Shell) -> Result<Run, Fault> {
     if let Value::Text(text) = value {
         return Ok(run_text(text, shell)?);
     }

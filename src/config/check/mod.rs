@@ -4,6 +4,7 @@ mod build;
 mod deploy;
 mod limits;
 mod order;
+mod service;
 mod site;
 mod source;
 mod step;
@@ -40,6 +41,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Op
         let fault = Fault::Rule("with `pipeline = \"repository\"` the steps stand in .ci.toml of the commit, not here");
         reader.complain("step", fault);
     }
+    let services = service::services(reader, steps.as_deref());
     let deploy = reader.optional_section("deploy", deploy::deploy);
     let notify = reader.section("notify", notify);
     let rules = order::rules(reader, locks);
@@ -59,6 +61,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Op
         source: source?,
         build: build?,
         steps: steps?,
+        services: services?,
         deploy: deploy?,
         notify: notify?,
     })
@@ -76,7 +79,8 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     reader.section("source", source::source);
     reader.section("build", build::build);
     reader.required("pipeline", word(PIPELINE));
-    build::steps(reader);
+    let steps = build::steps(reader);
+    service::services(reader, steps.as_deref());
     reader.optional_section("deploy", deploy::deploy);
     reader.section("notify", notify);
     order::rules(reader, None);
