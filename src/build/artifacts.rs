@@ -75,7 +75,7 @@ impl Supervisor<'_> {
         let steps = self.store.read().steps(&self.id)?;
         let [checkout, others @ ..] = &steps[..] else { return Ok(Some(nothing)) };
         let ran = others.iter().any(|step| crate::view::began(step).is_some());
-        if !ran || self.project.build.artifacts_max == 0 || self.store.read().is_collected(&self.id, checkout.index)? {
+        if !ran || !self.project.build.artifacts_folder || self.store.read().is_collected(&self.id, checkout.index)? {
             return Ok(Some(nothing));
         }
         let all = [match WantedFiles::parse("**") {

@@ -170,6 +170,7 @@ static BUILD: &[Key] = &[
         "what the steps get that do not say themselves, as files below $CREDENTIALS_DIRECTORY",
     ),
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
+    key("artifacts-folder", FLAG, Flag(false), "what steps put into $CI_ARTIFACTS is kept, too"),
     key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
     key(
         "journal-lines",

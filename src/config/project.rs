@@ -214,6 +214,8 @@ pub struct Build {
     pub secrets: Vec<SecretName>,
     /// `log-max`: most bytes one step may print, then it is stopped; default 2 GiB.
     pub log_max: u64,
+    /// `artifacts-folder`: whether what steps put into `$CI_ARTIFACTS` is kept; looking costs each build a worker.
+    pub artifacts_folder: bool,
     /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
     pub artifacts_max: u64,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).

@@ -25,13 +25,17 @@ fn named(artifacts: &[(String, u64)]) -> Vec<&str> {
     artifacts.iter().map(|(name, _)| name.as_str()).collect()
 }
 
+/// With this `$CI_ARTIFACTS` is looked at.
+const FOLDER: &str = "[build]\nartifacts-folder = true\n";
+
 #[test]
 fn what_a_build_hands_out_is_kept_and_found_again() {
     for suite in Suite::every() {
         let team = Team::start(suite);
         let make = "mkdir -p dist/sub; head -c 3000000 /dev/urandom > 'dist/a b.bin'; sha256sum < 'dist/a b.bin' > $CI_CACHE/sum
             echo $CI_BUILD > dist/sub/ä.txt; echo no > other; echo shot > $CI_ARTIFACTS/shot.txt";
-        team.project("gkp", &(handing_out("make", make, "\"dist/**\", \"RE*\"") + &step("end", "exit $(cat status)")));
+        let steps = handing_out("make", make, "\"dist/**\", \"RE*\"") + &step("end", "exit $(cat status)");
+        team.project("gkp", &(FOLDER.to_owned() + &steps));
         team.push("gkp", "good", &[("status", "0")]);
         team.build("gkp", 1).is_green();
         let expected = ["README", "dist/a b.bin", "dist/sub/ä.txt", "shot.txt"];
@@ -96,7 +100,7 @@ fn missing_and_too_large_artifacts_are_said() {
     team.project("parts", &(limit.to_owned() + &part("a") + &part("b")));
     team.build("parts", 1).is("failure", "b: artifacts: ");
     let folder = step("make", "head -c 2M /dev/zero > $CI_ARTIFACTS/x");
-    team.project("folder", &format!("{limit}{folder}"));
+    team.project("folder", &format!("{limit}artifacts-folder = true\n{folder}"));
     team.build("folder", 1).is("failure", "$CI_ARTIFACTS: artifacts: ");
     let red = handing_out("make", "touch a; exit 1", "\"a\"");
     team.project("red", &red);
@@ -115,7 +119,7 @@ fn hostile_artifacts_stay_where_they_are() {
             "mkdir locked; echo z > locked/z; chmod 0 locked; echo q > secret; chmod 0 secret",
             "ln -s /etc $CI_ARTIFACTS/etc; echo ok > $CI_ARTIFACTS/ok",
         ];
-        team.project("gkp", &handing_out("make", &lines.join("\n"), "\"out\""));
+        team.project("gkp", &(FOLDER.to_owned() + &handing_out("make", &lines.join("\n"), "\"out\"")));
         let build = team.build("gkp", 1);
         build.is_green();
         let artifacts = team.artifacts("gkp:1");

@@ -37,6 +37,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let env = reader.map("env", variable);
     let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let log_max = reader.required("log-max", size(4096));
+    let artifacts_folder = reader.required("artifacts-folder", flag);
     let artifacts_max = reader.required("artifacts-max", size(0));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
@@ -53,6 +54,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         env: env?,
         secrets: secrets?,
         log_max: log_max?,
+        artifacts_folder: artifacts_folder?,
         artifacts_max: artifacts_max?,
         journal_lines: journal_lines?,
     })
