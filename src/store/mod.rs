@@ -19,7 +19,7 @@ mod workspace;
 use crate::model::Place;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use artifact::ArtifactSum;
 pub use build::{NewStep, StepEnd};
@@ -35,6 +35,9 @@ const BUSY: Duration = Duration::from_secs(20);
 
 /// How long to wait for room on a full disk before it is tried again.
 const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// For how long a reader waits for a writer to mend what a power cut left of the WAL: readers may not.
+const MENDING: Duration = Duration::from_secs(5);
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +79,11 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         matches!(self, StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
     }
+
+    /// Whether something is to be written first that a reader may not write (`SQLITE_READONLY_RECOVERY` and its like).
+    fn is_to_be_mended(&self) -> bool {
+        matches!(self, StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly))
+    }
 }
 
 /// Shorthand within the store.
@@ -106,6 +114,18 @@ impl Store {
 
     /// Opens it read-only, for any user whom the file's mode lets read.
     pub fn open_read_only(place: &Place) -> Result<Store> {
+        let deadline = Instant::now() + MENDING;
+        loop {
+            match Store::try_open_read_only(place) {
+                Err(error) if error.is_to_be_mended() && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn try_open_read_only(place: &Place) -> Result<Store> {
         let path = place.store_file();
         match std::fs::File::open(&path) {
             Ok(_) => {}

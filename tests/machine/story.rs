@@ -102,7 +102,12 @@ impl Team {
     #[track_caller]
     pub(crate) fn rows(&self, query: &str) -> Vec<Value> {
         let file = "/var/lib/ci/store/ci.sqlite";
-        let said = self.machine.run_as("anna", ["sqlite3", "-readonly", "-json", "-cmd", ".timeout 5000", file, query]);
+        let ask = ["sqlite3", "-readonly", "-json", "-cmd", ".timeout 5000", file, query];
+        // After a power cut a writer has to mend the WAL first.
+        let said = self.machine.wait_for("the store to be readable", SOON, || {
+            let said = self.machine.run_as("anna", ask);
+            (!said.stderr.contains("readonly database")).then_some(said)
+        });
         let said = said.expect_success().stdout;
         if said.trim().is_empty() {
             return Vec::new();
