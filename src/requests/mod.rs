@@ -32,9 +32,6 @@ pub enum TakeError {
     /// What was passed is not what should be.
     #[error(transparent)]
     Activation(#[from] ActivationError),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// The socket.
     #[error(transparent)]
     Serve(#[from] intake::ServeError),
@@ -43,15 +40,25 @@ pub enum TakeError {
 /// Takes requests until nobody has come for a second.
 pub fn take_requests(place: &Place) -> Result<(), TakeError> {
     let mut passed = PassedFds::take_all()?;
-    let socket = passed.take("ci-build.socket").ok_or(TakeError::NoSocket)?;
-    let store = Mutex::new(Store::open(place)?);
+    let socket = UnixListener::from(passed.take("ci-build.socket").ok_or(TakeError::NoSocket)?);
+    let store = match Store::open(place) {
+        Ok(store) => Mutex::new(store),
+        Err(error) => return refuse_all(&socket, &error),
+    };
     std::thread::scope(|threads| {
         // Room for one: whoever starts builds looks at all that waits, so that one more look covers all that came.
         let (queued, news) = sync_channel(1);
         threads.spawn(move || news.iter().for_each(|()| start_or_wake(place)));
         let taker = Taker { place, store, queued };
-        Ok(intake::serve(&UnixListener::from(socket), &|ask, peer| taker.decide(ask, peer))?)
+        Ok(intake::serve(&socket, &|ask, peer| taker.decide(ask, peer))?)
     })
+}
+
+/// Without a store everybody is told so. To leave at once would be to be started again at once, by who still waits.
+fn refuse_all(socket: &UnixListener, error: &StoreError) -> Result<(), TakeError> {
+    tracing::error!("{error}; whoever asks is refused");
+    let (refusal, message) = store_trouble(error);
+    Ok(intake::serve(socket, &|_, _| Answer::Refused { refusal, message: message.clone() })?)
 }
 
 struct Taker<'a> {

@@ -266,3 +266,16 @@ fn a_step_that_fills_the_disk_waits_for_room_and_says_so() {
     team.wait_build("shop", 1).is("cancelled", "stopped by");
     team.no_unit_left("shop");
 }
+
+#[test]
+fn a_store_that_cannot_be_used_refuses_whoever_asks_once() {
+    let team = Team::start(Suite::usual()[0]);
+    team.project("gkp", &step("test", "true"));
+    team.machine.wait_unit("ci-request.service", "inactive", SOON);
+    team.machine.sh("sqlite3 /var/lib/ci/store/ci.sqlite 'PRAGMA user_version = 999'");
+    let refused = team.anna("ci-build --force gkp").expect_code(75);
+    assert!(refused.stderr.contains("schema 999"), "{}", refused.story());
+    team.machine.wait_unit("ci-request.service", "inactive", SOON);
+    let starts = team.machine.sh("systemctl show --value -p NRestarts ci-request.service");
+    assert_eq!(starts.trim(), "0");
+}
