@@ -51,8 +51,8 @@ fn recorder() {
         start.elapsed().as_secs_f64(),
         cpu_seconds() - cpu - recorded,
     );
-    // 1.2 MB of it is ours; the rest, which comes and goes, is pages of the program itself.
-    assert!(grown < 4096, "memory grew by {grown} kB");
+    // 7 MB of it is ours, most of that for packing; the rest, which comes and goes, is pages of the program itself.
+    assert!(grown < 12 * 1024, "memory grew by {grown} kB");
 }
 
 fn peak_memory() -> u64 {

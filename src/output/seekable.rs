@@ -10,10 +10,11 @@ use std::os::unix::fs::FileExt;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, compress_bound};
 
-/// Text in one frame, in bytes. Frames of 1 MiB packed 80 MB of output no smaller, and would take 2 MB more of memory.
-const FRAME: usize = 128 * 1024;
-/// Level 1 packed no faster, and 7 % worse.
-const LEVEL: i32 = 3;
+/// Text in one frame, in bytes: as much as `zstd -3` looks back over. To `zstd -3` of the whole, frames of 128 KiB packed
+/// a compiler's output 1.17 times as large and counted numbers 1.74 times; these at level 6, 0.83 and 0.99 times.
+const FRAME: usize = 2 * 1024 * 1024;
+/// Level 3 packed 1.14 times as large what has long repetitions.
+const LEVEL: i32 = 6;
 
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A5E;
 const SEEKABLE_MAGIC: u32 = 0x8F92_EAB1;
