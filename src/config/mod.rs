@@ -29,6 +29,7 @@ mod quantity;
 mod reader;
 pub mod site;
 mod site_file;
+pub mod source;
 mod tree;
 mod url;
 mod value;

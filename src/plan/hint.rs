@@ -33,19 +33,7 @@ const NO_NETWORK: [&str; 11] = [
 /// What to say behind the outcome of a step that failed without network and says that it missed it; `tail` is the end of
 /// its log, of any length and content.
 pub fn no_network(verdict: Verdict, network: Network, tail: &[u8]) -> &'static str {
-    match (verdict, network) {
-        (Verdict::Failure, Network::None) => {}
-        (Verdict::Failure, Network::Host)
-        | (
-            Verdict::Skipped
-            | Verdict::Success
-            | Verdict::Warnings
-            | Verdict::Exception
-            | Verdict::Retry
-            | Verdict::Cancelled,
-            _,
-        ) => return "",
-    }
+    let (Verdict::Failure, Network::None) = (verdict, network) else { return "" };
     let end = String::from_utf8_lossy(&tail[tail.len().saturating_sub(TAIL)..]).to_lowercase();
     if NO_NETWORK.iter().any(|sign| end.contains(sign)) {
         "; it had no network: `network = \"host\"` of the step allows it"
