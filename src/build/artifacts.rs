@@ -178,8 +178,9 @@ fn take_in(stream: &mut impl BufRead, half: &Path, step: StepIndex, left: Left) 
             return Err(CallError::Stream("has the same name twice"));
         }
         let sha256 = copy(stream, &mut file, head.size)?;
-        artifacts.push(Artifact { path: head.file, step, offset, size: head.size, sha256 });
-        offset += head.size;
+        let FileHead { file: path, size, executable } = head;
+        artifacts.push(Artifact { path, step, offset, size, sha256, executable });
+        offset += size;
     }
 }
 

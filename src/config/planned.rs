@@ -14,7 +14,6 @@ static KEYS: &[Planned] = &[
     ("build", "caches", Some("HOME lasts from build to build")),
     ("build", "cache", Some("HOME lasts from build to build")),
     ("step", "caches", Some("HOME lasts from build to build")),
-    ("deploy", "secrets", None),
     ("deploy", "start", Some("`restart` also starts a unit that is not running")),
     ("deploy", "try-restart", None),
     ("deploy", "name", Some("a project has one target")),

@@ -4,12 +4,14 @@ use super::finish::{self, End, Verdict};
 use super::halt::{CarryError, ConfigTrouble};
 use super::log::{Log, close_left_open};
 use super::run::{Left, Run};
+use super::secrets::Secrets;
 use crate::attend::Bell;
 use crate::config::project;
 use crate::config::{Project, Site, load_project};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{Deploy, DeployState, Outcome, Place, ProjectName};
 use crate::order::Orders;
+use crate::output::Masker;
 use crate::plan::deploy::{Link, is_superseded, link_after};
 use crate::store::Store;
 use crate::systemd::{Bus, Notifier};
@@ -49,7 +51,11 @@ pub fn carry_out(place: &Place, project: &ProjectName) -> Result<(), CarryError>
 fn tidy(place: &Place, store: &Store, project: &ProjectName) -> Result<(), CarryError> {
     let over = |deploy: &Deploy| matches!(deploy.state, DeployState::Finished { started: Some(_), .. });
     match store.read().deploys(project, 20)?.into_iter().find(over) {
-        Some(deploy) => close_left_open(place, &deploy),
+        Some(deploy) => {
+            let silent = configuration(place, project).is_ok_and(|(_, _, target)| target.secrets.is_empty());
+            // What is not published yet may be the beginning of a secret that nobody can tell any more.
+            close_left_open(place, &deploy, if silent { Masker::none() } else { Masker::everything() })
+        }
         None => Ok(()),
     }
 }
@@ -66,10 +72,11 @@ fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deplo
         Err(error) => return without_configuration(place, store, &deploy, error),
     };
     let bus = Bus::connect(&place.bus)?;
-    let log = Log::open(place, &deploy, &project.build)?;
+    let (secrets, masker) = Secrets::ask(place, &target, &deploy);
+    let log = Log::open(place, &deploy, &project.build, masker)?;
     let build = deploy.build();
     let orders = Orders::to(place);
-    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, build, log }.run()
+    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, build, log, secrets }.run()
 }
 
 /// What is live instead, when a deploy that nobody asked for comes too late.

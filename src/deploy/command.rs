@@ -20,6 +20,9 @@ impl Run<'_> {
             Stage::Migrate => ("migrate", self.target.migrate.clone()),
             Stage::Finish => ("finish", self.target.finish.clone()),
         };
+        if !list.is_empty() {
+            self.secrets_are_known()?;
+        }
         for (line, command) in list.iter().enumerate() {
             if self.bell.is_terminated() {
                 return Err(Halt::Leave);
@@ -44,7 +47,7 @@ impl Run<'_> {
         match self.orders.give(&order, &[self.log.writer()]) {
             // What a killed run left was stopped before the first phase: one that exists is ours, of a ci-launch that
             // was killed before it could say so.
-            Ok(_) => {}
+            Ok(_) => self.learn_secrets(),
             Err(error) => return Err(self.order_failure(error)),
         }
         let ended = self.attend();

@@ -3,6 +3,7 @@
 use super::finish::{self, End, Verdict};
 use super::halt::{CarryError, Halt};
 use super::log::{Log, to_journal};
+use super::secrets::Secrets;
 use crate::attend::Bell;
 use crate::config::{Project, Site, project};
 use crate::journal::{self, Event, Priority, Subject};
@@ -11,6 +12,7 @@ use crate::order::{Order, OrderError, Orders, Stage};
 use crate::plan::deploy::{Link, expired, link_after, next, rollback_target, way_back};
 use crate::store::{ReleaseRow, Standing, Store, StoreError};
 use crate::systemd::{Bus, Notifier, SystemState};
+use crate::worker::protocol::{Made, Release, ReleaseMakeAnswer};
 use jiff::Timestamp;
 
 /// How a deploy was left.
@@ -36,6 +38,7 @@ pub(super) struct Run<'a> {
     pub(super) deploy: Deploy,
     pub(super) build: BuildId,
     pub(super) log: Log,
+    pub(super) secrets: Secrets,
 }
 
 /// How the phases went.
@@ -117,19 +120,21 @@ impl Run<'_> {
     }
 
     fn prepare(&mut self) -> Result<(), Halt> {
+        self.secrets_are_known()?;
         self.order(&Order::Prepare { project: self.project.name.clone() })?;
-        let found = self.look_at_target()?;
-        if !found.missing.is_empty() {
-            let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
-            return Err(self.failure(format!(
-                "{}; ci-deploy --check {} tells all",
-                missing.join("; "),
-                self.project.name
-            )));
-        }
-        self.remember_way_back(found.current.as_ref())?;
-        self.make_release()?;
+        let artifacts = self.artifacts()?;
+        let ReleaseMakeAnswer { target, made } = self.make_release(artifacts)?;
+        let Some(made) = made else {
+            let missing: Vec<String> = target.missing.iter().map(ToString::to_string).collect();
+            let all = format!("ci-deploy --check {} tells all", self.project.name);
+            return Err(self.failure(format!("{}; {all}", missing.join("; "))));
+        };
         let (project, release, commit) = (self.project.name.clone(), self.deploy.release(), self.deploy.commit.clone());
+        self.say(&match made {
+            Made::Anew { files } => format!("release {release}: {files} files"),
+            Made::There => format!("release {release} is there already"),
+        })?;
+        self.remember_way_back(target.current)?;
         self.store
             .write(|tx| match tx.read().release(&project, &release)? {
                 Some(_) => Ok(()),
@@ -146,15 +151,16 @@ impl Run<'_> {
     }
 
     /// Writes down to which release an undo would go; before the switch, since after it nobody can tell.
-    fn remember_way_back(&mut self, current: Option<&ReleaseName>) -> Result<(), Halt> {
+    fn remember_way_back(&mut self, current: Option<Release>) -> Result<(), Halt> {
         let all = self.store.read().releases(&self.project.name)?;
         let of = |standing: Standing| -> Vec<ReleaseName> {
             all.iter().filter(|release| release.standing == standing).map(|release| release.name.clone()).collect()
         };
-        let back = way_back(current, &self.deploy.release(), &of(Standing::Good), &of(Standing::Bad));
+        let name = current.as_ref().map(|release| &release.name);
+        let back = way_back(name, &self.deploy.release(), &of(Standing::Good), &of(Standing::Bad));
         let Some(back) = back else { return Ok(()) };
         let unknown = !all.iter().any(|release| release.name == back);
-        let commit = if unknown { self.commit_of(&back)? } else { None };
+        let commit = current.filter(|release| release.name == back).and_then(|release| release.commit);
         let (id, project) = (self.deploy.id, self.project.name.clone());
         self.store.write(|tx| {
             // It was live before we came: as good as any that we have seen. One that says nothing of its commit is
@@ -222,8 +228,10 @@ impl Run<'_> {
     fn link(&mut self, phase: Phase) -> Result<Link, Halt> {
         match link_after(phase) {
             Link::Either => match self.look_at_target() {
-                Ok(found) if found.current.as_ref() == Some(&self.deploy.release()) => Ok(Link::Moved),
-                Ok(_) => Ok(Link::AsBefore),
+                Ok(found) => match found.current {
+                    Some(live) if live.name == self.deploy.release() => Ok(Link::Moved),
+                    Some(_) | None => Ok(Link::AsBefore),
+                },
                 Err(Halt::Failed(_)) => Ok(Link::Either),
                 Err(halt) => Err(halt),
             },

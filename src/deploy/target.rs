@@ -1,17 +1,20 @@
 //! The deploy target and the site, through workers: what is on them is the target's user's, and never touched by us.
 
+use super::artifacts::send;
 use super::halt::Halt;
 use super::log::to_journal;
 use super::run::Run;
+use crate::model::artifact::Artifact;
 use crate::model::{BuildId, CommitId, Line, ReleaseName};
 use crate::order::{Order, Work};
 use crate::output::{Interest, Stop};
 use crate::plan::deploy::health_of;
 use crate::worker::call::{Call, CallError};
 use crate::worker::protocol::{
-    Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer,
-    ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask,
+    Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask,
+    ReleaseRemoveTask, ReleaseSwitchTask,
 };
+use std::io::PipeWriter;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,24 +28,20 @@ impl Run<'_> {
         self.call(Work::Release, task)
     }
 
-    pub(super) fn make_release(&mut self) -> Result<(), Halt> {
-        let release = self.deploy.release();
-        if !self.deploy.commit.is_known() {
-            return self.say(&format!("release {release} was there before unitci"));
-        }
+    /// Makes the release, if the target lacks nothing.
+    pub(super) fn make_release(&mut self, artifacts: Vec<Artifact>) -> Result<ReleaseMakeAnswer, Halt> {
         let task = ReleaseMakeTask {
             root: self.target.root.clone(),
-            name: release.clone(),
+            name: self.deploy.release(),
             commit: self.deploy.commit.clone(),
             mirror: self.place.mirror(&self.project.name),
             shape: self.project.source.shape.clone(),
             shared: self.target.shared.clone(),
+            artifacts: artifacts.len(),
             timeout: FILES,
         };
-        match self.call(Work::Release, task)? {
-            ReleaseMakeAnswer::Made { files } => self.say(&format!("release {release}: {files} files")),
-            ReleaseMakeAnswer::There => self.say(&format!("release {release} is there already")),
-        }
+        let (place, build) = (self.place, self.build.clone());
+        self.feed(Work::Release, task, move |to| send(place, &build, &artifacts, to))
     }
 
     /// `current` becomes a link to this release.
@@ -57,12 +56,6 @@ impl Run<'_> {
         let before = switched.previous.as_ref().filter(|previous| *previous != release);
         let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
         self.say(&format!("current is {release}{before}"))
-    }
-
-    /// The commit that a release which is not in the store was made from, as its own folder says.
-    pub(super) fn commit_of(&mut self, release: &ReleaseName) -> Result<Option<CommitId>, Halt> {
-        let listed = self.call(Work::Release, ReleaseListTask { root: self.target.root.clone() })?;
-        Ok(listed.releases.into_iter().find(|there| there.name == *release).and_then(|there| there.commit))
     }
 
     /// Removes releases, and forgets them.
@@ -94,6 +87,20 @@ impl Run<'_> {
         T: Ask + Send,
         T::Answer: Send,
     {
+        self.feed(work, task, |_| Ok(()))
+    }
+
+    /// The same for a task that `more` follows.
+    fn feed<T>(
+        &mut self,
+        work: Work,
+        task: T,
+        more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()> + Send,
+    ) -> Result<T::Answer, Halt>
+    where
+        T: Ask + Send,
+        T::Answer: Send,
+    {
         // One name for all of a deploy's workers of a kind: a worker that a killed run left ends before the next begins.
         let job = self.deploy.id.to_string();
         let call = Call { place: self.place, project: &self.project.name, work, job: &job };
@@ -102,7 +109,7 @@ impl Run<'_> {
         let messages = self.log.writer().try_clone_to_owned().map_err(|source| self.log.error(source))?;
         let pumped = std::thread::scope(|threads| {
             threads.spawn(|| {
-                let answer = call.make(task, messages.as_fd());
+                let answer = call.feed(task, messages.as_fd(), more);
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
                 bell.ring();
             });

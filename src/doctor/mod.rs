@@ -170,18 +170,24 @@ fn mirror(place: &Place, project: &Project) -> Tried {
 }
 
 fn secrets(place: &Place, project: &Project) -> Tried {
-    let what = "secrets".to_owned();
-    if project.secrets().is_empty() {
-        return (what, Ok("none".to_owned()));
-    }
-    let told = match call(place, project, Work::Secrets).make(SecretsTask {}, std::io::stderr().as_fd()) {
-        Ok(SecretsAnswer { secrets }) => {
-            let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
-            Masker::new(&secrets).map(|_| names.join(", ")).map_err(|error| error.to_string())
+    let of_deploy = project.deploy.as_ref().is_some_and(|deploy| !deploy.secrets.is_empty());
+    let mut names = Vec::new();
+    for (some, work) in [(!project.secrets().is_empty(), Work::Secrets), (of_deploy, Work::DeploySecrets)] {
+        if !some {
+            continue;
         }
-        Err(error) => Err(error.to_string()),
-    };
-    (what, told)
+        let told = match call(place, project, work).make(SecretsTask {}, std::io::stderr().as_fd()) {
+            Ok(SecretsAnswer { secrets }) => {
+                names.extend(secrets.iter().map(|secret| secret.name.to_string()));
+                Masker::new(&secrets).map(drop).map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = told {
+            return ("secrets".to_owned(), Err(why));
+        }
+    }
+    ("secrets".to_owned(), Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
 }
 
 fn target(place: &Place, project: &Project) -> Tried {
@@ -191,7 +197,7 @@ fn target(place: &Place, project: &Project) -> Tried {
     let told = match call(place, project, Work::Release).make(task, std::io::stderr().as_fd()) {
         Ok(answer) if answer.missing.is_empty() => Ok(answer.current.map_or_else(
             || format!("{}: ready for the first deploy", deploy.root.display()),
-            |current| format!("{}: {current} is live", deploy.root.display()),
+            |live| format!("{}: {} is live", deploy.root.display(), live.name),
         )),
         Ok(answer) => Err(answer.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         Err(error) => Err(error.to_string()),

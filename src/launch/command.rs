@@ -2,9 +2,9 @@
 
 use super::carry::{Refusal, refused};
 use super::sandbox::text;
-use super::shell;
 use super::step::PATH;
 use super::work::target;
+use super::{secret, shell};
 use crate::config::Project;
 use crate::config::project::{Run, Shell};
 use crate::model::{DeployId, Place, ProjectName, ReleaseName, unit};
@@ -50,38 +50,37 @@ pub(super) fn describe(
     environment.extend(env);
     let folder = config.root.join("releases").join(release.to_string());
     let hidden = [place.credentials(), place.store(), place.builds()].map(|path| format!("-{}", text(&path)));
-    Ok(Transient {
-        unit: unit_name(&project.name, deploy),
-        properties: vec![
-            Property::description(&format!("{} deploy of {release}: {command}", project.name)),
-            Property::service_type(ServiceType::Exec),
-            Property::exec_start(&program.path, &program.arguments),
-            Property::remain_after_exit(true),
-            Property::user(&config.user),
-            Property::slice(&unit::project_slice(&project.name)),
-            Property::working_directory(&text(&folder)),
-            Property::environment(&environment),
-            Property::runtime_max(config.timeout),
-            Property::timeout_stop(Duration::from_secs(10)),
-            Property::kill_mode(KillMode::ControlGroup),
-            Property::oom_policy(OomPolicy::Kill),
-            Property::ignore_sigpipe(false),
-            Property::standard_output_fd(output),
-            Property::standard_error(Output::Inherit),
-            Property::no_new_privileges(true),
-            Property::capability_bounding_set(NO_CAPABILITIES),
-            Property::protect_system(ProtectSystem::Full),
-            Property::protect_proc(ProtectProc::Invisible),
-            Property::private_tmp(true),
-            Property::private_devices(true),
-            Property::protect_kernel_tunables(true),
-            Property::protect_kernel_modules(true),
-            Property::protect_kernel_logs(true),
-            Property::protect_control_groups(true),
-            Property::restrict_suid_sgid(true),
-            Property::keyring_mode(KeyringMode::Private),
-            Property::umask(0o022),
-            Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
-        ],
-    })
+    let mut properties = secret::of_deploy(place, project)?;
+    properties.extend([
+        Property::description(&format!("{} deploy of {release}: {command}", project.name)),
+        Property::service_type(ServiceType::Exec),
+        Property::exec_start(&program.path, &program.arguments),
+        Property::remain_after_exit(true),
+        Property::user(&config.user),
+        Property::slice(&unit::project_slice(&project.name)),
+        Property::working_directory(&text(&folder)),
+        Property::environment(&environment),
+        Property::runtime_max(config.timeout),
+        Property::timeout_stop(Duration::from_secs(10)),
+        Property::kill_mode(KillMode::ControlGroup),
+        Property::oom_policy(OomPolicy::Kill),
+        Property::ignore_sigpipe(false),
+        Property::standard_output_fd(output),
+        Property::standard_error(Output::Inherit),
+        Property::no_new_privileges(true),
+        Property::capability_bounding_set(NO_CAPABILITIES),
+        Property::protect_system(ProtectSystem::Full),
+        Property::protect_proc(ProtectProc::Invisible),
+        Property::private_tmp(true),
+        Property::private_devices(true),
+        Property::protect_kernel_tunables(true),
+        Property::protect_kernel_modules(true),
+        Property::protect_kernel_logs(true),
+        Property::protect_control_groups(true),
+        Property::restrict_suid_sgid(true),
+        Property::keyring_mode(KeyringMode::Private),
+        Property::umask(0o022),
+        Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
+    ]);
+    Ok(Transient { unit: unit_name(&project.name, deploy), properties })
 }

@@ -31,6 +31,11 @@ pub(super) fn of_project(place: &Place, project: &Project) -> Result<Vec<Propert
     credentials(place, project.secrets())
 }
 
+/// What a deploy's commands get.
+pub(super) fn of_deploy(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+    credentials(place, project.deploy.iter().flat_map(|target| &target.secrets))
+}
+
 fn credentials<'a>(place: &Place, names: impl IntoIterator<Item = &'a SecretName>) -> Result<Vec<Property>, Refusal> {
     names
         .into_iter()

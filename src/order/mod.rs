@@ -188,6 +188,8 @@ pub enum Work {
     },
     /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
     Secrets,
+    /// The same for those that the deploy's commands are given.
+    DeploySecrets,
     /// Reads what a step left in the workspace, and can change none of it: the user of the room, no network.
     Results {
         /// For whose commit.

@@ -51,8 +51,18 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// Has the job done; what the worker says on the way goes to `messages`.
     pub fn make<T: Ask>(&self, task: T, messages: BorrowedFd<'_>) -> Result<T::Answer, CallError> {
+        self.feed(task, messages, |_| Ok(()))
+    }
+
+    /// The same for a task that `more` follows on the same pipe.
+    pub fn feed<T: Ask>(
+        &self,
+        task: T,
+        messages: BorrowedFd<'_>,
+        more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()>,
+    ) -> Result<T::Answer, CallError> {
         let task: Task = task.into();
-        self.begin(task.timeout(), messages)?.finish::<T>(&task)
+        self.begin(task.timeout(), messages)?.feed::<T>(&task, more)
     }
 
     /// Has the worker started, to wait for its task; one that is let go without leaves by itself. `timeout` is for
@@ -76,15 +86,33 @@ pub struct Begun {
 impl Begun {
     /// Gives it the task, which was made of a `T`, and takes its answer.
     pub fn finish<T: Ask>(self, task: &Task) -> Result<T::Answer, CallError> {
+        self.feed::<T>(task, |_| Ok(()))
+    }
+
+    /// The same, with `more` after the task.
+    pub fn feed<T: Ask>(
+        self,
+        task: &Task,
+        more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()>,
+    ) -> Result<T::Answer, CallError> {
         let mut printed = Vec::new();
-        self.stream(task)?.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
+        self.give(task, more)?.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
         Answer::<T::Answer>::parse(&printed)?.into_result().map_err(CallError::Failed)
     }
 
     /// Gives it the task, for one who reads the answer as it comes.
-    pub fn stream(mut self, task: &Task) -> Result<PipeReader, CallError> {
-        let text = serde_json::to_vec(task)?;
-        match self.task.write_all(&text) {
+    pub fn stream(self, task: &Task) -> Result<PipeReader, CallError> {
+        self.give(task, |_| Ok(()))
+    }
+
+    fn give(
+        mut self,
+        task: &Task,
+        more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()>,
+    ) -> Result<PipeReader, CallError> {
+        let mut line = serde_json::to_vec(task)?;
+        line.push(b'\n');
+        match self.task.write_all(&line).and_then(|()| more(&mut self.task)) {
             // It ended before it had read all: its answer says why.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
             Ok(()) | Err(_) => {}

@@ -1,4 +1,4 @@
-//! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
+//! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON, a line each.
 
 mod artifacts;
 mod cache;
@@ -18,8 +18,8 @@ pub use self::git::{
 pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
 pub use self::release::{
-    Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
-    ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
+    ArtifactHead, Made, Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask,
+    ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
 pub use self::results::{ReportAnswer, ReportTask, TESTS_ASKED};
 pub use self::secret::{SecretsAnswer, SecretsTask};
@@ -59,8 +59,6 @@ pub enum Task {
     ReleaseMake(ReleaseMakeTask),
     /// Make a release the current one.
     ReleaseSwitch(ReleaseSwitchTask),
-    /// List the releases.
-    ReleaseList(ReleaseListTask),
     /// Remove releases.
     ReleaseRemove(ReleaseRemoveTask),
     /// Ask a site how it is.
@@ -91,7 +89,6 @@ impl Task {
             Task::ReleaseCheck(_) => "release-check",
             Task::ReleaseMake(_) => "release-make",
             Task::ReleaseSwitch(_) => "release-switch",
-            Task::ReleaseList(_) => "release-list",
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
@@ -121,11 +118,7 @@ impl Task {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
             }
-            Task::Secrets(_)
-            | Task::ReleaseCheck(_)
-            | Task::ReleaseSwitch(_)
-            | Task::ReleaseList(_)
-            | Task::SetAside(_) => SMALL_JOB,
+            Task::Secrets(_) | Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::SetAside(_) => SMALL_JOB,
         }
     }
 }
@@ -156,7 +149,6 @@ asks! {
     ReleaseCheck(ReleaseCheckTask) => ReleaseCheckAnswer;
     ReleaseMake(ReleaseMakeTask) => ReleaseMakeAnswer;
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
-    ReleaseList(ReleaseListTask) => ReleaseListAnswer;
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;

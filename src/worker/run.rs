@@ -4,11 +4,10 @@ use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, T
 use super::{cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret};
 use crate::worker::protocol::{
     CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseCheckTask,
-    ReleaseListTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask,
-    SweepTask, TidyTask,
+    ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask, SweepTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -38,7 +37,7 @@ pub fn main() -> ExitCode {
 fn task() -> Result<Task, Failure> {
     let internal = |says: String| Failure::new(FailureKind::Internal, &says);
     let mut text = Vec::new();
-    let read = io::stdin().lock().take(TASK_MAX as u64 + 1).read_to_end(&mut text);
+    let read = io::stdin().lock().take(TASK_MAX as u64 + 1).read_until(b'\n', &mut text);
     read.map_err(|e| internal(format!("the task cannot be read: {e}")))?;
     if text.len() > TASK_MAX {
         return Err(Failure::new(FailureKind::TooLarge, &format!("the task is longer than {TASK_MAX} bytes")));
@@ -72,9 +71,10 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::Checkout(task) => said::<CheckoutTask>(checkout::checkout(&task, deadline)),
         Task::Secrets(SecretsTask {}) => said::<SecretsTask>(secret::read()),
         Task::ReleaseCheck(task) => said::<ReleaseCheckTask>(release::check(&task)),
-        Task::ReleaseMake(task) => said::<ReleaseMakeTask>(release_make::make(&task, deadline)),
+        Task::ReleaseMake(task) => {
+            said::<ReleaseMakeTask>(release_make::make(&task, &mut io::stdin().lock(), deadline))
+        }
         Task::ReleaseSwitch(task) => said::<ReleaseSwitchTask>(release::switch(&task)),
-        Task::ReleaseList(task) => said::<ReleaseListTask>(release::list(&task)),
         Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
         Task::Health(task) => said::<HealthTask>(health::check(&task)),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),

@@ -1,6 +1,7 @@
 //! What is green goes live, and what is not well comes back.
 
 mod kills;
+mod releases;
 
 use crate::harness::{Machine, Suite, install_into};
 use serde_json::Value;

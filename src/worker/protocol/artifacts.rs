@@ -32,6 +32,9 @@ pub struct FileHead {
     pub file: ArtifactPath,
     /// How many bytes follow.
     pub size: u64,
+    /// Whether its owner may execute it.
+    #[serde(default)]
+    pub executable: bool,
 }
 
 /// All has been handed over.
