@@ -48,6 +48,17 @@ pub fn start_or_wake(place: &Place) {
     }
 }
 
+/// Starts a project's deploys, after one was queued; their dispatcher is woken if that fails.
+///
+/// It saves the path unit and the dispatcher's own start on the way from green to live.
+pub fn deploy_or_wake(place: &Place, project: &ProjectName) {
+    let order = Order::Deploy { project: project.clone() };
+    if let Err(error) = Orders::to(place).give(&order, &[]) {
+        tracing::warn!("{error}; the dispatcher of deploys tries again");
+        Wake::Deploy.up_or_warn(place);
+    }
+}
+
 /// Makes builds of the requests that may start, and has their supervisors started. What waits on is started when a
 /// build ends, or by the net.
 pub fn start_what_may(place: &Place, store: &mut Store, orders: &mut Orders) -> Result<(), StartError> {

@@ -7,10 +7,11 @@ use unitci::cli::deploy::Arguments;
 use unitci::config::{LoadError, Styling};
 use unitci::deploy::check::{self, State};
 use unitci::deploy::list::{self, Format};
-use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch};
+use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch, dry_run};
+use unitci::intake::DeployWish;
 use unitci::journal;
 use unitci::model::{BuildSpec, Outcome, Place, ProjectName};
-use unitci::person::{self, Deploying, WishError};
+use unitci::person::{self, Deploying, Foreseen, WishError};
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
@@ -36,7 +37,10 @@ fn main() -> ExitCode {
         anstream::eprintln!("ci-deploy: --json is for --check and --list");
         return ExitCode::from(2);
     }
-    let queued = match (arguments.rollback, spec.number) {
+    if arguments.adopt {
+        return told(person::adopt_and_tell(&place, &spec.project, &mut anstream::stdout()));
+    }
+    let wish = match (arguments.rollback, spec.number) {
         (true, Some(number)) => {
             anstream::eprintln!(
                 "ci-deploy: --rollback goes to the release before the live one; to a certain build: ci-deploy {}:{number}",
@@ -44,9 +48,13 @@ fn main() -> ExitCode {
             );
             return ExitCode::from(2);
         }
-        (true, None) => person::rollback(&place, &spec.project, arguments.reason),
-        (false, _) => person::deploy(&place, spec, arguments.reason),
+        (true, None) => DeployWish::Rollback,
+        (false, number) => DeployWish::Deploy { number, even_if_red: arguments.even_if_red },
     };
+    if arguments.dry_run {
+        return foretold(&place, &spec.project, wish);
+    }
+    let queued = person::deploy(&place, &spec.project, wish, arguments.reason);
     match queued.and_then(|queued| wait(&place, spec, &queued, arguments.no_wait)) {
         Ok(code) => code,
         Err(error) => {
@@ -55,6 +63,30 @@ fn main() -> ExitCode {
                 anstream::eprintln!("ci-deploy: it is queued all the same");
             }
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn told(done: Result<(), WishError>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("ci-deploy: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn foretold(place: &Place, project: &ProjectName, wish: DeployWish) -> ExitCode {
+    let Foreseen { number, commit, origin } = match person::foresee(place, project, wish) {
+        Ok(foreseen) => foreseen,
+        Err(error) => return told(Err(error)),
+    };
+    match dry_run::tell(place, project, number, &commit, &origin, &mut anstream::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("ci-deploy: {error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -5,11 +5,12 @@ use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
-use crate::model::{Build, CommitId, Place, StepRow, StepState, Trust, Verdict};
+use crate::model::{Build, Place, StepRow, StepState, Trust, Verdict};
 use crate::plan::rerun::may_go_live;
 use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
-use crate::store::{NewDeploy, NewMessage, Standing, Store, StoreError, Tx};
+use crate::start::deploy_or_wake;
+use crate::store::{NewDeploy, NewMessage, Store, StoreError, Tx};
 use crate::tell;
 use crate::wake::Wake;
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ pub(super) fn record(place: &Place, store: &mut Store, end: &End<'_>) -> Result<
     let Some(follows) = store.write_patiently(|tx| finish(tx, end, now))? else { return Ok(()) };
     tell_journal(end);
     if follows.deploy {
-        Wake::Deploy.up_or_warn(place);
+        deploy_or_wake(place, &end.build.id.project);
     }
     if follows.mail {
         Wake::Notify.up_or_warn(place);
@@ -83,13 +84,7 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
     }
     let Some(project) = end.project else { return Ok(Some(Follows { deploy: false, mail: false })) };
     let head = tx.read().source(&id.project)?.and_then(|source| source.head);
-    let left: Vec<CommitId> = tx
-        .read()
-        .releases(&id.project)?
-        .into_iter()
-        .filter(|release| release.standing == Standing::Left)
-        .map(|release| release.commit)
-        .collect();
+    let left = tx.read().left_commits(&id.project)?;
     let tips = tx.read().tips(&id.project)?;
     let tip = end.build.reference.as_ref().and_then(|reference| tips.get(reference));
     let newest = may_go_live(&end.build.origin, end.build.commit.as_ref(), tip);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Make a green build live: a release beside the others, services restarted and checked, back if they are not well
 #[derive(Parser)]
 #[command(name = "ci-deploy", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "dispatch", "carry_out"]))]
+#[command(group = ArgGroup::new("mode").args(["rollback", "check", "adopt", "list", "dispatch", "carry_out"]))]
 #[command(group = ArgGroup::new("units").args(["dispatch", "carry_out"]))]
 pub struct Arguments {
     /// The build, or the newest green one of the project's deploy branch
@@ -19,17 +19,26 @@ pub struct Arguments {
     /// Say what a first deploy would miss, and the commands that mend it; exits 1 if anything is missing or unseen
     #[arg(long)]
     pub check: bool,
+    /// Make a release of the folder that is in the place of `current`, the first to go back to; what is shared moves to shared/
+    #[arg(long)]
+    pub adopt: bool,
     /// List releases and the last deploys
     #[arg(long)]
     pub list: bool,
+    /// Deploy PROJECT:N although it is not green; says who and why wherever the deploy is shown
+    #[arg(long, requires = "reason", conflicts_with = "mode")]
+    pub even_if_red: bool,
+    /// Say step by step what would happen, with units, users and paths, and change nothing
+    #[arg(long, conflicts_with_all = ["check", "adopt", "list", "units", "no_wait"])]
+    pub dry_run: bool,
     /// Why, for those who read it later
-    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "list", "units"])]
+    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "adopt", "list", "units"])]
     pub reason: Option<String>,
     /// Do not wait for the end; without this, exit 0 is live and well, 1 is not
-    #[arg(long, conflicts_with_all = ["check", "list", "units"])]
+    #[arg(long, conflicts_with_all = ["check", "adopt", "list", "units"])]
     pub no_wait: bool,
     /// Write JSON
-    #[arg(long, conflicts_with_all = ["rollback", "units", "reason", "no_wait"])]
+    #[arg(long, conflicts_with_all = ["rollback", "adopt", "units", "reason", "no_wait", "dry_run"])]
     pub json: bool,
     /// Start what is to be deployed; run by ci-deploy.service
     #[arg(long, hide = true)]

@@ -76,7 +76,23 @@ fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deplo
     let log = Log::open(place, &deploy, &project.build, masker)?;
     let build = deploy.build();
     let orders = Orders::to(place);
-    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, build, log, secrets }.run()
+    Run {
+        place,
+        store,
+        bus,
+        bell,
+        notifier,
+        orders,
+        site,
+        project,
+        target,
+        deploy,
+        build,
+        log,
+        secrets,
+        on_target: None,
+    }
+    .run()
 }
 
 /// What is live instead, when a deploy that nobody asked for comes too late.

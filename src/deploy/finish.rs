@@ -65,7 +65,13 @@ fn finish(
     let release = deploy.release();
     match end.release {
         Verdict::Unjudged => {}
-        Verdict::Good => tx.set_release(&deploy.project, &release, &deploy.commit, Standing::Good)?,
+        Verdict::Good => {
+            tx.set_release(&deploy.project, &release, &deploy.commit, Standing::Good)?;
+            match deploy.origin {
+                DeployOrigin::Person { .. } => tx.come_back_to(&deploy.project, &deploy.commit)?,
+                DeployOrigin::Green | DeployOrigin::Rollback { .. } => {}
+            }
+        }
         Verdict::Bad => tx.set_release(&deploy.project, &release, &deploy.commit, Standing::Bad)?,
         Verdict::Gone => tx.forget_release(&deploy.project, &release)?,
     }

@@ -16,6 +16,7 @@ pub mod carry_out;
 pub mod check;
 mod command;
 pub mod dispatch;
+pub mod dry_run;
 mod finish;
 mod halt;
 pub mod list;

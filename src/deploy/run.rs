@@ -12,6 +12,7 @@ use crate::order::{Order, OrderError, Orders, Stage};
 use crate::plan::deploy::{Link, expired, link_after, next, rollback_target, way_back};
 use crate::store::{ReleaseRow, Standing, Store, StoreError};
 use crate::systemd::{Bus, Notifier, SystemState};
+use crate::worker::call::Talk;
 use crate::worker::protocol::{Made, Release, ReleaseMakeAnswer};
 use jiff::Timestamp;
 
@@ -39,6 +40,8 @@ pub(super) struct Run<'a> {
     pub(super) build: BuildId,
     pub(super) log: Log,
     pub(super) secrets: Secrets,
+    /// The worker that waits for its next task on the target.
+    pub(super) on_target: Option<Talk>,
 }
 
 /// How the phases went.
@@ -54,7 +57,10 @@ impl Run<'_> {
     pub(super) fn run(mut self) -> Result<Left, CarryError> {
         match self.work() {
             Ok(()) => {
-                let Run { log, build, deploy, .. } = self;
+                let Run { log, build, deploy, on_target, .. } = self;
+                if let Some(worker) = on_target {
+                    worker.end();
+                }
                 log.close(&mut to_journal(&build, deploy.id))?;
                 Ok(Left::Over)
             }
@@ -121,7 +127,6 @@ impl Run<'_> {
 
     fn prepare(&mut self) -> Result<(), Halt> {
         self.secrets_are_known()?;
-        self.order(&Order::Prepare { project: self.project.name.clone() })?;
         let artifacts = self.artifacts()?;
         let ReleaseMakeAnswer { target, made } = self.make_release(artifacts)?;
         let Some(made) = made else {

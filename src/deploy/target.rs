@@ -9,10 +9,10 @@ use crate::model::{BuildId, CommitId, Line, ReleaseName};
 use crate::order::{Order, Work};
 use crate::output::{Interest, Stop};
 use crate::plan::deploy::health_of;
-use crate::worker::call::{Call, CallError};
+use crate::worker::call::{Call, CallError, Talk};
 use crate::worker::protocol::{
-    Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask,
-    ReleaseRemoveTask, ReleaseSwitchTask,
+    AnswerError, Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer,
+    ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, Task,
 };
 use std::io::PipeWriter;
 use std::os::fd::AsFd;
@@ -21,11 +21,12 @@ use std::time::Duration;
 
 /// How long making or removing releases may take.
 const FILES: Duration = Duration::from_secs(900);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Run<'_> {
     pub(super) fn look_at_target(&mut self) -> Result<ReleaseCheckAnswer, Halt> {
         let task = ReleaseCheckTask { root: self.target.root.clone(), shared: self.target.shared.clone() };
-        self.call(Work::Release, task)
+        self.call(Work::Release, task, |_| Ok(()))
     }
 
     /// Makes the release, if the target lacks nothing.
@@ -41,7 +42,7 @@ impl Run<'_> {
             timeout: FILES,
         };
         let (place, build) = (self.place, self.build.clone());
-        self.feed(Work::Release, task, move |to| send(place, &build, &artifacts, to))
+        self.call(Work::Release, task, move |to| send(place, &build, &artifacts, to))
     }
 
     /// `current` becomes a link to this release.
@@ -52,7 +53,7 @@ impl Run<'_> {
             build: BuildId { project: self.project.name.clone(), number: release.number() },
             who: Line::cut(who),
         };
-        let switched = self.call(Work::Release, task)?;
+        let switched = self.call(Work::Release, task, |_| Ok(()))?;
         let before = switched.previous.as_ref().filter(|previous| *previous != release);
         let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
         self.say(&format!("current is {release}{before}"))
@@ -61,7 +62,7 @@ impl Run<'_> {
     /// Removes releases, and forgets them.
     pub(super) fn remove(&mut self, names: Vec<ReleaseName>) -> Result<(), Halt> {
         let task = ReleaseRemoveTask { root: self.target.root.clone(), names, timeout: FILES };
-        let removed = self.call(Work::Release, task)?.removed;
+        let removed = self.call(Work::Release, task, |_| Ok(()))?.removed;
         let project = self.project.name.clone();
         self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&project, name)))?;
         let names: Vec<&str> = removed.iter().map(ReleaseName::as_str).collect();
@@ -73,7 +74,7 @@ impl Run<'_> {
         let Some(health) = &self.target.health else { return Ok(()) };
         let health = health_of(health, release.number(), commit.filter(|commit| commit.is_known()));
         let (url, attempts) = (health.url.clone(), health.attempts);
-        match self.call(Work::Health, HealthTask { health })? {
+        match self.call(Work::Health, HealthTask { health }, |_| Ok(()))? {
             HealthAnswer::Healthy { attempt } => self.say(&format!("{url} is well, at attempt {attempt}")),
             HealthAnswer::Sick { seen } => {
                 Err(self.failure(format!("{url}: {seen}, at the last of {attempts} attempts")))
@@ -81,35 +82,41 @@ impl Run<'_> {
         }
     }
 
-    /// Has a worker do a task; what it says on the way goes into the log. SIGTERM ends it.
-    fn call<T>(&mut self, work: Work, task: T) -> Result<T::Answer, Halt>
-    where
-        T: Ask + Send,
-        T::Answer: Send,
-    {
-        self.feed(work, task, |_| Ok(()))
-    }
-
-    /// The same for a task that `more` follows.
-    fn feed<T>(
+    /// Has a worker do a task that `more` follows; what it says on the way goes into the log. SIGTERM ends it.
+    ///
+    /// The worker on the target is one for all phases, which saves a unit's start at each: it waits for the next task
+    /// while commands run. One that was lost meanwhile is replaced.
+    fn call<T>(
         &mut self,
         work: Work,
         task: T,
-        more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()> + Send,
+        more: impl Fn(&mut PipeWriter) -> std::io::Result<()> + Sync,
     ) -> Result<T::Answer, Halt>
     where
-        T: Ask + Send,
+        T: Ask,
         T::Answer: Send,
     {
         // One name for all of a deploy's workers of a kind: a worker that a killed run left ends before the next begins.
         let job = self.deploy.id.to_string();
         let call = Call { place: self.place, project: &self.project.name, work, job: &job };
+        let task: Task = task.into();
+        let kept = if work == Work::Release { self.on_target.take() } else { None };
+        let timeout = if work == Work::Release { self.longest() } else { task.timeout() };
         let (bell, done) = (self.bell, Mutex::new(None));
         let mut journal = to_journal(&self.build, self.deploy.id);
         let messages = self.log.writer().try_clone_to_owned().map_err(|source| self.log.error(source))?;
         let pumped = std::thread::scope(|threads| {
             threads.spawn(|| {
-                let answer = call.feed(task, messages.as_fd(), more);
+                let anew = || Ok(call.begin(timeout, messages.as_fd())?.talk());
+                let answer = match kept {
+                    Some(mut talk) => match talk.ask::<T>(&task, &more) {
+                        Err(CallError::Answer(AnswerError::Silent)) if !bell.is_terminated() => {
+                            asked::<T>(anew(), &task, &more)
+                        }
+                        answer => answer.map(|answer| (talk, answer)),
+                    },
+                    None => asked::<T>(anew(), &task, &more),
+                };
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
                 bell.ring();
             });
@@ -134,10 +141,34 @@ impl Run<'_> {
         });
         pumped.map_err(|source| self.log.error(source))?;
         match done.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(Ok(answer)) => Ok(answer),
+            Some(Ok((talk, answer))) => {
+                if work == Work::Release {
+                    self.on_target = Some(talk);
+                } else {
+                    talk.end();
+                }
+                Ok(answer)
+            }
             Some(Err(CallError::Order(error))) => Err(self.order_failure(error)),
             Some(Err(error)) => Err(self.failure(error.to_string())),
             None => Err(self.failure(CallError::Nothing.to_string())),
         }
     }
+
+    /// How long the worker on the target may be there: it waits for the commands as well.
+    fn longest(&self) -> Duration {
+        let commands = self.target.prepare.len() + self.target.migrate.len() + self.target.finish.len();
+        let commands = u32::try_from(commands).unwrap_or(u32::MAX);
+        FILES.saturating_mul(3).saturating_add(self.target.timeout.saturating_mul(commands)).min(DAY)
+    }
+}
+
+fn asked<T: Ask>(
+    begun: Result<Talk, CallError>,
+    task: &Task,
+    more: impl Fn(&mut PipeWriter) -> std::io::Result<()>,
+) -> Result<(Talk, T::Answer), CallError> {
+    let mut talk = begun?;
+    let answer = talk.ask::<T>(task, more)?;
+    Ok((talk, answer))
 }

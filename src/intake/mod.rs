@@ -9,8 +9,10 @@ mod server;
 pub use client::{AskError, ask};
 pub use server::{Peer, ServeError, serve};
 
-use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId, StepName};
+use crate::model::deploy::DeployOrigin;
+use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, ReleaseName, RequestId, StepName};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Longest question or answer, in bytes.
 pub const LINE_MAX: u64 = 64 * 1024;
@@ -50,8 +52,23 @@ pub enum Ask {
         project: ProjectName,
         /// Which build; none is the newest green one of the deploy branch.
         number: Option<BuildNumber>,
+        /// Although it is not green; then it is named, and there is a reason.
+        #[serde(default)]
+        even_if_red: bool,
         /// Why.
         reason: Option<String>,
+    },
+    /// Say what a deploy or the way back would make live, and leave all as it is.
+    Foresee {
+        /// Whose.
+        project: ProjectName,
+        /// Which.
+        wish: DeployWish,
+    },
+    /// Make a release of what is in the place of `current`.
+    Adopt {
+        /// Whose.
+        project: ProjectName,
     },
     /// Empty HOME and cache of a project's builds.
     EmptyCache {
@@ -65,6 +82,21 @@ pub enum Ask {
         /// Why.
         reason: Option<String>,
     },
+}
+
+/// What a person may want of a deploy target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "wish")]
+pub enum DeployWish {
+    /// As [`Ask::Deploy`].
+    Deploy {
+        /// Which build; none is the newest green one of the deploy branch.
+        number: Option<BuildNumber>,
+        /// Although it is not green.
+        even_if_red: bool,
+    },
+    /// As [`Ask::Rollback`].
+    Rollback,
 }
 
 /// What a person agrees to.
@@ -173,6 +205,22 @@ pub enum Answer {
         deploy: DeployId,
         /// The build that it makes live.
         number: BuildNumber,
+    },
+    /// This is what would be made live.
+    Foreseen {
+        /// The build.
+        number: BuildNumber,
+        /// Its commit.
+        commit: CommitId,
+        /// What makes it happen.
+        origin: DeployOrigin,
+    },
+    /// What was there is a release now.
+    Adopted {
+        /// Its name.
+        release: ReleaseName,
+        /// What of it has moved to where all releases share it.
+        shared: Vec<PathBuf>,
     },
     /// HOME and cache are empty.
     Emptied {

@@ -51,6 +51,8 @@ events! {
     DeployFailed = "f08c9385faf4444f98603f8a838f5095",
     /// A deploy was not begun: a newer build is live.
     DeploySkipped = "f1f1e369ae2d4551a8b990b154baa73a",
+    /// What was on a deploy target before unitci is a release.
+    Adopted = "fb5ee44e52624688af179d1c2a723ee1",
     /// A configuration file cannot be used.
     ConfigBroken = "d7e85bc5112d4186a3f760780be1b0ec",
     /// A mail could not be handed to the mail system.

@@ -160,7 +160,7 @@ fn deploys(deploys: &[Deploy], clock: &Clock) -> Markup {
 fn why(deploy: &Deploy) -> String {
     let who = match &deploy.origin {
         DeployOrigin::Green => "green build".to_owned(),
-        DeployOrigin::Person { name } => format!("asked for by {name}"),
+        DeployOrigin::Person { .. } => deploy.origin.describe(),
         DeployOrigin::Rollback { name } => format!("rollback by {name}"),
     };
     match &deploy.reason {

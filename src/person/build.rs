@@ -56,6 +56,8 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
         Answer::Queued { request } => Ok(Wished::Queued(request)),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
         | Answer::Looking
@@ -70,6 +72,8 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
         Answer::Queued { request } => Ok(request),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
         | Answer::Looking
@@ -120,6 +124,8 @@ pub(super) fn stop(
         Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
         | Answer::Looking
@@ -140,6 +146,8 @@ pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefNa
         }
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Looking

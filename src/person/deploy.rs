@@ -1,8 +1,10 @@
 //! What a person's `ci-deploy` asks for.
 
 use super::WishError;
-use crate::intake::{Answer, Ask, ask};
-use crate::model::{BuildNumber, BuildSpec, DeployId, Place, ProjectName};
+use crate::intake::{Answer, Ask, DeployWish, ask};
+use crate::model::deploy::DeployOrigin;
+use crate::model::{BuildNumber, CommitId, DeployId, Place, ProjectName};
+use std::io::Write;
 
 /// What came of a wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,24 +15,53 @@ pub struct Deploying {
     pub number: BuildNumber,
 }
 
-/// Asks for a deploy.
-pub fn deploy(place: &Place, spec: &BuildSpec, reason: Option<String>) -> Result<Deploying, WishError> {
-    answered(ask(place, &Ask::Deploy { project: spec.project.clone(), number: spec.number, reason })?)
+/// What would come of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreseen {
+    /// The build that would be made live.
+    pub number: BuildNumber,
+    /// Its commit.
+    pub commit: CommitId,
+    /// What makes it happen.
+    pub origin: DeployOrigin,
 }
 
-/// Asks for the way back.
-pub fn rollback(place: &Place, project: &ProjectName, reason: Option<String>) -> Result<Deploying, WishError> {
-    answered(ask(place, &Ask::Rollback { project: project.clone(), reason })?)
-}
-
-fn answered(answer: Answer) -> Result<Deploying, WishError> {
-    match answer {
+/// Asks for a deploy, or for the way back.
+pub fn deploy(
+    place: &Place,
+    project: &ProjectName,
+    wish: DeployWish,
+    reason: Option<String>,
+) -> Result<Deploying, WishError> {
+    let project = project.clone();
+    let question = match wish {
+        DeployWish::Deploy { number, even_if_red } => Ask::Deploy { project, number, even_if_red, reason },
+        DeployWish::Rollback => Ask::Rollback { project, reason },
+    };
+    match ask(place, &question)? {
         Answer::Deploying { deploy, number } => Ok(Deploying { deploy, number }),
-        answer @ (Answer::Refused { .. }
-        | Answer::Emptied { .. }
-        | Answer::Queued { .. }
-        | Answer::Stopping { .. }
-        | Answer::Approved { .. }
-        | Answer::Looking) => Err(WishError::of(answer)),
+        other => Err(WishError::of(other)),
+    }
+}
+
+/// Asks what would come of it.
+pub fn foresee(place: &Place, project: &ProjectName, wish: DeployWish) -> Result<Foreseen, WishError> {
+    match ask(place, &Ask::Foresee { project: project.clone(), wish })? {
+        Answer::Foreseen { number, commit, origin } => Ok(Foreseen { number, commit, origin }),
+        other => Err(WishError::of(other)),
+    }
+}
+
+/// Has what was there before unitci become a release, and tells what has changed.
+pub fn adopt_and_tell(place: &Place, project: &ProjectName, out: &mut dyn Write) -> Result<(), WishError> {
+    match ask(place, &Ask::Adopt { project: project.clone() })? {
+        Answer::Adopted { release, shared } => {
+            writeln!(out, "current is release {release} now, and what the first deploy goes back to if it fails")?;
+            for path in shared {
+                writeln!(out, "shared: {0} has moved to shared/{0}", path.display())?;
+            }
+            Ok(())
+        }
+        other => Err(WishError::of(other)),
     }
 }

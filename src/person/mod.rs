@@ -9,7 +9,7 @@ mod wait;
 
 pub use build::{Wish, Wished, approve_and_tell, retry, stop_and_tell, wish};
 pub use cache::empty_and_tell;
-pub use deploy::{Deploying, deploy, rollback};
+pub use deploy::{Deploying, Foreseen, adopt_and_tell, deploy, foresee};
 pub use poll::{look, look_and_tell};
 pub use release::follow;
 pub use wait::{wait_and_tell, wait_for_build, wait_for_verdict};
@@ -83,6 +83,8 @@ impl WishError {
             | Answer::Stopping { .. }
             | Answer::Approved { .. }
             | Answer::Emptied { .. }
+            | Answer::Foreseen { .. }
+            | Answer::Adopted { .. }
             | Answer::Looking
             | Answer::Deploying { .. } => WishError::Confused,
         }

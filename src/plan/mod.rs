@@ -7,6 +7,7 @@ pub mod dispatch;
 pub mod due;
 pub mod hint;
 pub mod notify;
+pub mod outline;
 pub mod queue;
 pub mod report;
 pub mod rerun;

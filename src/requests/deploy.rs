@@ -4,10 +4,11 @@ use crate::config::Project;
 use crate::intake::Refusal;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    Build, BuildId, BuildNumber, BuildState, DeployId, DeployState, Phase, RefName, ReleaseName, Target, Trust,
+    Build, BuildId, BuildNumber, BuildState, CommitId, DeployId, DeployState, Phase, RefName, ReleaseName, Target,
+    Trust, Verdict,
 };
 use crate::plan::deploy::{is_superseded, rollback_target};
-use crate::store::{NewDeploy, ReleaseRow, Standing, StoreError, Tx};
+use crate::store::{NewDeploy, Read, ReleaseRow, Standing, StoreError, Tx};
 use jiff::Timestamp;
 
 /// How many builds are looked at at once for the newest green one.
@@ -42,82 +43,118 @@ fn no<T>(refusal: Refusal, message: String) -> Result<T, NotTaken> {
     Err(NotTaken::No { refusal, message })
 }
 
-/// Queues a deploy of a green build: this one, or the newest of the deploy branch. Asked for twice it is one deploy,
-/// unless the first would be skipped.
+/// What would be made live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) number: BuildNumber,
+    pub(super) commit: CommitId,
+    pub(super) origin: DeployOrigin,
+}
+
+/// Which build a person means: this one, or the newest green one of the deploy branch.
+pub(super) fn choose(
+    read: Read<'_>,
+    project: &Project,
+    number: Option<BuildNumber>,
+    even_if_red: bool,
+    who: &str,
+) -> Result<Chosen, NotTaken> {
+    let (build, red) = match (number, even_if_red) {
+        (Some(number), _) => this(read, project, number, even_if_red)?,
+        (None, false) => (newest(read, project)?, None),
+        (None, true) => {
+            let message = format!("which build, if not a green one? ci-deploy --even-if-red {}:N", project.name);
+            return no(Refusal::NoSuchThing, message);
+        }
+    };
+    let Some(commit) = build.commit else {
+        return no(Refusal::NoSuchThing, format!("build {} never came to know its commit", build.id));
+    };
+    Ok(Chosen { number: build.id.number, commit, origin: DeployOrigin::Person { name: who.to_owned(), red } })
+}
+
+/// Queues a deploy of what was chosen. Asked for twice it is one deploy, unless the first would be skipped.
 pub(super) fn take_deploy(
     tx: &Tx<'_>,
     project: &Project,
-    number: Option<BuildNumber>,
+    chosen: Chosen,
     reason: Option<String>,
-    who: &str,
     now: Timestamp,
 ) -> Result<(DeployId, BuildNumber), NotTaken> {
-    let build = match number {
-        Some(number) => this(tx, project, number)?,
-        None => newest(tx, project)?,
-    };
-    let id = &build.id;
-    let Some(commit) = build.commit.clone() else {
-        return no(Refusal::NoSuchThing, format!("build {id} never came to know its commit"));
-    };
+    let Chosen { number, commit, origin } = chosen;
+    if matches!(origin, DeployOrigin::Person { red: Some(_), .. }) && reason.as_ref().is_none_or(String::is_empty) {
+        return no(Refusal::NoSuchThing, format!("build {}:{number} is not green: why then? -m REASON", project.name));
+    }
     let live = tx.read().live(&project.name)?.map(|release| release.name);
     for waiting in tx.read().unfinished_deploys(&project.name)? {
         let will_be_skipped = waiting.state == DeployState::Waiting
             && waiting.origin == DeployOrigin::Green
             && is_superseded(waiting.number, live.as_ref());
-        if waiting.number == id.number && !will_be_skipped {
+        if waiting.number == number && !will_be_skipped {
             return Ok((waiting.id, waiting.number));
         }
     }
-    let origin = DeployOrigin::Person { name: who.to_owned() };
-    let new = NewDeploy { project: project.name.clone(), number: id.number, commit, origin, reason };
-    Ok((tx.queue_deploy(&new, now)?, id.number))
+    let new = NewDeploy { project: project.name.clone(), number, commit, origin, reason };
+    Ok((tx.queue_deploy(&new, now)?, number))
 }
 
-fn this(tx: &Tx<'_>, project: &Project, number: BuildNumber) -> Result<Build, NotTaken> {
+/// A build that may go live, with its verdict if that is not green.
+fn this(
+    read: Read<'_>,
+    project: &Project,
+    number: BuildNumber,
+    even_if_red: bool,
+) -> Result<(Build, Option<Verdict>), NotTaken> {
     target(project)?;
     let id = BuildId { project: project.name.clone(), number };
-    let Some(build) = tx.read().build(&id)? else {
+    let Some(build) = read.build(&id)? else {
         return no(Refusal::NoSuchThing, format!("there is no build {id}"));
     };
-    match &build.state {
+    let red = match &build.state {
         BuildState::Starting | BuildState::Running { .. } => {
-            no(Refusal::TryAgain, format!("build {id} is not over yet; ci-build --wait {} waits for it", id.project))
+            let message = format!("build {id} is not over yet; ci-build --wait {} waits for it", id.project);
+            return no(Refusal::TryAgain, message);
         }
-        BuildState::Finished { verdict, .. } if !verdict.is_green() => {
-            no(Refusal::NoSuchThing, format!("build {id} is not green ({verdict}); only green builds are deployed"))
+        BuildState::Finished { verdict, .. } if verdict.is_green() => None,
+        BuildState::Finished { verdict, .. } if even_if_red => Some(*verdict),
+        BuildState::Finished { verdict, .. } => {
+            let message = format!(
+                "build {id} is not green ({verdict}); only green builds are deployed, and others with --even-if-red -m REASON"
+            );
+            return no(Refusal::NoSuchThing, message);
         }
-        BuildState::Finished { .. } => match build.trust {
-            Trust::Inside => Ok(build),
-            Trust::Outside => {
-                no(Refusal::NoSuchThing, format!("build {id} is of a ref from outside; those never deploy"))
-            }
-        },
+    };
+    match build.trust {
+        Trust::Inside => Ok((build, red)),
+        Trust::Outside => no(Refusal::NoSuchThing, format!("build {id} is of a ref from outside; those never deploy")),
     }
 }
 
-fn newest(tx: &Tx<'_>, project: &Project) -> Result<Build, NotTaken> {
-    let head = tx.read().source(&project.name)?.and_then(|source| source.head);
+fn newest(read: Read<'_>, project: &Project) -> Result<Build, NotTaken> {
+    let head = read.source(&project.name)?.and_then(|source| source.head);
     let branch: Option<RefName> = target(project)?.branch.clone().or(head);
     let Some(branch) = branch else {
         return no(Refusal::NoSuchThing, format!("{} has not been built yet: ci-build {0}", project.name));
     };
+    // Whoever wants one of those again names its build.
+    let left = read.left_commits(&project.name)?;
     let fits = |build: &Build| {
-        build.reference.as_ref() == Some(&branch)
+        build.commit.as_ref().is_none_or(|commit| !left.contains(commit))
+            && build.reference.as_ref() == Some(&branch)
             && build.trust == Trust::Inside
             && build.state.verdict().is_some_and(crate::model::Verdict::is_green)
             && !matches!(build.target, Target::Revision { .. })
     };
     let mut below = None;
     loop {
-        let page = tx.read().builds(&project.name, below, PAGE)?;
+        let page = read.builds(&project.name, below, PAGE)?;
         below = page.last().map(|build| build.id.number);
         if let Some(build) = page.into_iter().find(fits) {
             return Ok(build);
         }
         if below.is_none() {
             let message = format!(
-                "no build of {}, branch {}, is green; only green ones are deployed",
+                "no build of {}, branch {}, is green and was not rolled back from; only such are deployed without a number",
                 project.name,
                 branch.short()
             );
@@ -126,28 +163,18 @@ fn newest(tx: &Tx<'_>, project: &Project) -> Result<Build, NotTaken> {
     }
 }
 
-fn target(project: &Project) -> Result<&crate::config::project::Deploy, NotTaken> {
+pub(super) fn target(project: &Project) -> Result<&crate::config::project::Deploy, NotTaken> {
     match &project.deploy {
         Some(target) => Ok(target),
         None => no(Refusal::NoSuchThing, format!("{} has no [deploy] in its file", project.name)),
     }
 }
 
-/// Queues the way back to the newest good release before the live one, which from now on does not deploy by itself
-/// again. Asked for twice it is one rollback; while another deploy is waiting or under way there is none, since what
-/// will be live after it is not known.
-pub(super) fn take_rollback(
-    tx: &Tx<'_>,
-    project: &Project,
-    reason: Option<String>,
-    who: &str,
-    now: Timestamp,
-) -> Result<(DeployId, BuildNumber), NotTaken> {
+/// The way back: to the newest good release before the live one. While another deploy is waiting or under way there is
+/// none, since what will be live after it is not known.
+pub(super) fn choose_back(read: Read<'_>, project: &Project, who: &str) -> Result<(Chosen, ReleaseRow), NotTaken> {
     target(project)?;
-    if let Some(other) = tx.read().unfinished_deploys(&project.name)?.into_iter().next() {
-        if let DeployOrigin::Rollback { .. } = other.origin {
-            return Ok((other.id, other.number));
-        }
+    if let Some(other) = read.unfinished_deploys(&project.name)?.into_iter().next() {
         let state = match &other.state {
             DeployState::Running { phase: Phase::Undo, .. } => "is being undone",
             DeployState::Running { .. } => "is under way",
@@ -155,21 +182,39 @@ pub(super) fn take_rollback(
         };
         return no(Refusal::TryAgain, format!("a deploy of {} {state}; ask again when it is over", other.build()));
     }
-    let Some(live) = tx.read().live(&project.name)? else {
+    let Some(live) = read.live(&project.name)? else {
         return no(Refusal::NoSuchThing, format!("nothing of {} is live that unitci has deployed", project.name));
     };
-    let back = back_from(&live, &tx.read().releases(&project.name)?);
-    let Some(back) = back else {
+    let Some(back) = back_from(&live, &read.releases(&project.name)?) else {
         let message = format!("{}: there is no good release before {} to go back to", project.name, live.name);
         return no(Refusal::NoSuchThing, message);
     };
+    let origin = DeployOrigin::Rollback { name: who.to_owned() };
+    Ok((Chosen { number: back.name.number(), commit: back.commit, origin }, live))
+}
+
+/// Queues the way back. The commit of the live release does not deploy by itself again. Asked for twice it is one
+/// rollback.
+pub(super) fn take_rollback(
+    tx: &Tx<'_>,
+    project: &Project,
+    reason: Option<String>,
+    who: &str,
+    now: Timestamp,
+) -> Result<(DeployId, BuildNumber), NotTaken> {
+    let unfinished = tx.read().unfinished_deploys(&project.name)?;
+    if let Some(DeployOrigin::Rollback { .. }) = unfinished.first().map(|other| &other.origin) {
+        return Ok((unfinished[0].id, unfinished[0].number));
+    }
+    let (Chosen { number, commit, origin }, live) = choose_back(tx.read(), project, who)?;
     match live.standing {
         Standing::Good | Standing::Made => tx.set_release(&project.name, &live.name, &live.commit, Standing::Left)?,
         Standing::Bad | Standing::Left => {}
     }
-    let number = back.name.number();
-    let origin = DeployOrigin::Rollback { name: who.to_owned() };
-    let new = NewDeploy { project: project.name.clone(), number, commit: back.commit.clone(), origin, reason };
+    if live.commit.is_known() {
+        tx.leave(&project.name, &live.commit)?;
+    }
+    let new = NewDeploy { project: project.name.clone(), number, commit, origin, reason };
     Ok((tx.queue_deploy(&new, now)?, number))
 }
 
@@ -266,8 +311,20 @@ mod tests {
         }
 
         fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-            let project = self.project.clone();
-            let taken = self.store.write(|tx| take_deploy(tx, &project, number.map(BuildNumber), None, "anna", at(6)));
+            self.ask(number, false, None)
+        }
+
+        fn ask(
+            &mut self,
+            number: Option<u32>,
+            even_if_red: bool,
+            reason: Option<&str>,
+        ) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
+            let (project, reason) = (self.project.clone(), reason.map(str::to_owned));
+            let taken = self.store.write(|tx| {
+                let chosen = choose(tx.read(), &project, number.map(BuildNumber), even_if_red, "anna")?;
+                take_deploy(tx, &project, chosen, reason, at(6))
+            });
             taken.map_err(Into::into)
         }
 
@@ -299,6 +356,21 @@ mod tests {
         ] {
             let (refused, message) = shop.deploy(Some(number)).unwrap_err();
             assert!(refused == refusal && message.contains(says), "{message}");
+        }
+        // Unless somebody says why; never what is a stranger's, or not over.
+        assert_eq!(shop.ask(Some(red.0), true, Some("the client waits")).unwrap().1, red);
+        let row = shop.store.read().unfinished_deploys(&shop.project.name).unwrap().remove(0);
+        assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned(), red: Some(Verdict::Failure) });
+        assert!(row.origin.describe().ends_with("not green (failure)"));
+        for (number, reason, says) in [
+            (Some(red.0), None, "why then?"),
+            (Some(red.0), Some(""), "why then?"),
+            (None, Some("x"), "which build"),
+            (Some(outside.0), Some("x"), "from outside"),
+            (Some(running.0), Some("x"), "not over yet"),
+        ] {
+            let (_, message) = shop.ask(number, true, reason).unwrap_err();
+            assert!(message.contains(says), "{message}");
         }
         let mut elsewhere = Shop::open("[source]\nurl = \"/srv/git\"\n");
         elsewhere.green();
@@ -379,6 +451,6 @@ mod tests {
         let (refusal, says) = shop.rollback().unwrap_err();
         assert!(refusal == Refusal::TryAgain && says == "a deploy of gkp:4 waits; ask again when it is over", "{says}");
         let row = shop.store.read().deploy(asked.0).unwrap().unwrap();
-        assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned() });
+        assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned(), red: None });
     }
 }

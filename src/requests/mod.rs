@@ -1,20 +1,21 @@
 //! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
 
+mod adopt;
 mod cache;
 mod deploy;
 mod outside;
 mod retry;
 
 use crate::config::{LoadError, Project, load_project};
-use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, What};
+use crate::intake::{self, Answer, Approved, Ask, BuildAsk, DeployWish, Peer, Refusal, What};
 use crate::model::unit::Trust;
 use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target};
-use crate::start::start_or_wake;
+use crate::start::{deploy_or_wake, start_or_wake};
 use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
-use deploy::{NotTaken, take_deploy, take_rollback};
+use deploy::{Chosen, NotTaken, choose, choose_back, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -84,9 +85,12 @@ impl Taker<'_> {
             Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
             Ask::EmptyCache { project } => self.empty_cache(&project, &peer.name),
-            Ask::Deploy { project, number, reason } => self.deploy(&project, |tx, config, now| {
-                take_deploy(tx, config, number, reason.as_deref().map(short), &peer.name, now)
+            Ask::Deploy { project, number, even_if_red, reason } => self.deploy(&project, |tx, config, now| {
+                let chosen = choose(tx.read(), config, number, even_if_red, &peer.name)?;
+                take_deploy(tx, config, chosen, reason.as_deref().map(short), now)
             }),
+            Ask::Foresee { project, wish } => self.foresee(&project, &wish, peer),
+            Ask::Adopt { project } => self.adopt(&project, &peer.name),
             Ask::Rollback { project, reason } => self.deploy(&project, |tx, config, now| {
                 take_rollback(tx, config, reason.as_deref().map(short), &peer.name, now)
             }),
@@ -213,8 +217,20 @@ impl Taker<'_> {
     ) -> Result<Answer, No> {
         let config = self.project(project)?;
         let (deploy, number) = self.store().write(|tx| take(tx, &config, Timestamp::now()))?;
-        Wake::Deploy.up_or_warn(self.place);
+        deploy_or_wake(self.place, project);
         Ok(Answer::Deploying { deploy, number })
+    }
+
+    fn foresee(&self, project: &ProjectName, wish: &DeployWish, peer: &Peer) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let store = self.store();
+        let Chosen { number, commit, origin } = match wish {
+            DeployWish::Deploy { number, even_if_red } => {
+                choose(store.read(), &config, *number, *even_if_red, &peer.name)?
+            }
+            DeployWish::Rollback => choose_back(store.read(), &config, &peer.name)?.0,
+        };
+        Ok(Answer::Foreseen { number, commit, origin })
     }
 
     fn poll(&self, projects: &[ProjectName]) -> Result<Answer, No> {

@@ -166,6 +166,12 @@ impl Read<'_> {
         all(self.0, sql, [project.as_str()], release)
     }
 
+    /// The commits that a person rolled back from.
+    pub fn left_commits(&self, project: &ProjectName) -> Result<Vec<CommitId>> {
+        let sql = "SELECT sha FROM left_commit WHERE project = ?1";
+        all(self.0, sql, [project.as_str()], |row| row.parse("sha"))
+    }
+
     /// What is live.
     pub fn live(&self, project: &ProjectName) -> Result<Option<ReleaseRow>> {
         let sql = "SELECT * FROM release WHERE project = ?1 AND live IS NOT NULL";
@@ -239,6 +245,20 @@ impl Tx<'_> {
              ON CONFLICT (project, name) DO UPDATE SET standing = ?5",
             params![project.as_str(), name.to_string(), name.number().0, commit.as_str(), standing.as_str()],
         )?;
+        Ok(())
+    }
+
+    /// A commit does not deploy by itself from here on.
+    pub fn leave(&self, project: &ProjectName, commit: &CommitId) -> Result<()> {
+        let sql = "INSERT OR IGNORE INTO left_commit (project, sha) VALUES (?1, ?2)";
+        self.0.execute(sql, params![project.as_str(), commit.as_str()])?;
+        Ok(())
+    }
+
+    /// It may again.
+    pub fn come_back_to(&self, project: &ProjectName, commit: &CommitId) -> Result<()> {
+        let sql = "DELETE FROM left_commit WHERE project = ?1 AND sha = ?2";
+        self.0.execute(sql, params![project.as_str(), commit.as_str()])?;
         Ok(())
     }
 

@@ -38,6 +38,16 @@ pub(super) fn put(release: &Folder, count: usize, from: &mut impl BufRead, deadl
     Ok(())
 }
 
+/// Passes over as many: what comes after them is the next task.
+pub(super) fn skip(count: usize, from: &mut impl BufRead) -> Result<(), Failure> {
+    for _ in 0..count {
+        let head = head(from)?;
+        let skipped = io::copy(&mut from.take(head.size), &mut io::sink());
+        skipped.map_err(|e| Failure::new(FailureKind::Internal, &format!("{}: {e}", head.file)))?;
+    }
+    Ok(())
+}
+
 fn head(from: &mut impl BufRead) -> Result<ArtifactHead, Failure> {
     let broken = |says: String| Failure::new(FailureKind::Internal, &format!("the stream of artifacts {says}"));
     let mut line = Vec::new();

@@ -3,7 +3,7 @@
 use crate::model::FailureKind;
 use crate::worker::protocol::Failure;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
+use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, readlinkat, renameat, renameat2};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -202,6 +202,12 @@ impl Folder {
     /// Renames something in this folder into another (or the same), over what can be replaced.
     pub(super) fn rename(&self, name: &OsStr, to: &Folder, new: &OsStr) -> Result<(), FolderError> {
         renameat(&self.fd, name, &to.fd, new).map_err(self.failed("rename", name))
+    }
+
+    /// Exchanges two names in one moment: at none is either of them nothing.
+    pub(super) fn exchange(&self, name: &OsStr, with: &Folder, other: &OsStr) -> Result<(), FolderError> {
+        let exchanged = renameat2(&self.fd, name, &with.fd, other, RenameFlags::RENAME_EXCHANGE);
+        exchanged.map_err(self.failed("exchange", name))
     }
 
     /// Makes a symbolic link.

@@ -18,8 +18,8 @@ pub use self::git::{
 pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
 pub use self::release::{
-    ArtifactHead, Made, Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask,
-    ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
+    ArtifactHead, Made, Missing, Release, ReleaseAdoptAnswer, ReleaseAdoptTask, ReleaseCheckAnswer, ReleaseCheckTask,
+    ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
 pub use self::results::{ReportAnswer, ReportTask, TESTS_ASKED};
 pub use self::secret::{SecretsAnswer, SecretsTask};
@@ -57,6 +57,8 @@ pub enum Task {
     ReleaseCheck(ReleaseCheckTask),
     /// Make a release beside the current one.
     ReleaseMake(ReleaseMakeTask),
+    /// Make a release of what was there before.
+    ReleaseAdopt(ReleaseAdoptTask),
     /// Make a release the current one.
     ReleaseSwitch(ReleaseSwitchTask),
     /// Remove releases.
@@ -88,6 +90,7 @@ impl Task {
             Task::Secrets(_) => "secrets",
             Task::ReleaseCheck(_) => "release-check",
             Task::ReleaseMake(_) => "release-make",
+            Task::ReleaseAdopt(_) => "release-adopt",
             Task::ReleaseSwitch(_) => "release-switch",
             Task::ReleaseRemove(_) => "release-remove",
             Task::Health(_) => "health",
@@ -118,7 +121,11 @@ impl Task {
                 let attempt = task.health.timeout.saturating_add(task.health.interval);
                 attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
             }
-            Task::Secrets(_) | Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::SetAside(_) => SMALL_JOB,
+            Task::Secrets(_)
+            | Task::ReleaseCheck(_)
+            | Task::ReleaseAdopt(_)
+            | Task::ReleaseSwitch(_)
+            | Task::SetAside(_) => SMALL_JOB,
         }
     }
 }
@@ -148,6 +155,7 @@ asks! {
     Secrets(SecretsTask) => SecretsAnswer;
     ReleaseCheck(ReleaseCheckTask) => ReleaseCheckAnswer;
     ReleaseMake(ReleaseMakeTask) => ReleaseMakeAnswer;
+    ReleaseAdopt(ReleaseAdoptTask) => ReleaseAdoptAnswer;
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Health(HealthTask) => HealthAnswer;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(super) const RELEASES: &str = "releases";
 pub(super) const SHARED: &str = "shared";
 pub(super) const REVISION: &str = "REVISION";
-const CURRENT: &str = "current";
+pub(super) const CURRENT: &str = "current";
 const LOG: &str = "revisions.log";
 /// The longest name of a commit and a newline.
 const REVISION_MAX: u64 = 65;
@@ -51,7 +51,7 @@ fn revision(releases: &Folder, name: &OsStr) -> Result<Option<CommitId>, FolderE
 }
 
 /// The name of the release that `current` names.
-fn current(root: &Folder) -> Result<Option<ReleaseName>, FolderError> {
+pub(super) fn current(root: &Folder) -> Result<Option<ReleaseName>, FolderError> {
     let target = root.link_target(OsStr::new(CURRENT))?;
     Ok(target.as_deref().and_then(|target| {
         let ours = target.parent().is_some_and(|parent| parent.ends_with(RELEASES));

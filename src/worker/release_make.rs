@@ -13,16 +13,20 @@ use std::time::Instant;
 /// Makes it if the target lacks nothing.
 pub(super) fn make(
     task: &ReleaseMakeTask,
-    artifacts: &mut impl BufRead,
+    stream: &mut impl BufRead,
     deadline: Instant,
 ) -> Result<ReleaseMakeAnswer, Failure> {
     let target = look(&task.root, &task.shared)?;
-    let made = if target.missing.is_empty() { Some(release(task, artifacts, deadline)?) } else { None };
+    let made = if target.missing.is_empty() { Some(release(task, stream, deadline)?) } else { None };
+    match made {
+        Some(Made::Anew { .. }) => {}
+        Some(Made::There) | None => artifacts::skip(task.artifacts, stream)?,
+    }
     Ok(ReleaseMakeAnswer { target, made })
 }
 
 /// Makes it under a hidden name; the rename at the end is the moment from which it exists.
-fn release(task: &ReleaseMakeTask, artifacts: &mut impl BufRead, deadline: Instant) -> Result<Made, Failure> {
+fn release(task: &ReleaseMakeTask, stream: &mut impl BufRead, deadline: Instant) -> Result<Made, Failure> {
     let refused = |says: &str| Failure::new(FailureKind::Refused, says);
     let root = Folder::open(&task.root)?;
     let releases = root.make_sub(OsStr::new(RELEASES))?;
@@ -49,7 +53,7 @@ fn release(task: &ReleaseMakeTask, artifacts: &mut impl BufRead, deadline: Insta
     let scratch = Scratch::new(None)?;
     let git = Git::borrowing(&scratch, None, deadline);
     let filled = tree::fill(&git, &task.mirror, &task.commit, &task.shape, release.path())?;
-    artifacts::put(&release, task.artifacts, artifacts, deadline)?;
+    artifacts::put(&release, task.artifacts, stream, deadline)?;
     sweep::remove(&release, OsStr::new(REVISION))?;
     release.write_new(OsStr::new(REVISION), &revision)?;
     for path in &task.shared {
@@ -68,8 +72,7 @@ fn release(task: &ReleaseMakeTask, artifacts: &mut impl BufRead, deadline: Insta
 /// Replaces what the release has at `path` by a link to `shared/path`.
 fn share(root: &Path, release: &Folder, path: &Path) -> Result<(), Failure> {
     let refused = |says: &str| Failure::new(FailureKind::Refused, &format!("shared path {}: {says}", path.display()));
-    let names: Option<Vec<&OsStr>> = path.components().map(normal).collect();
-    let names = names.ok_or_else(|| refused("it is not a path below the release"))?;
+    let names = names_of(path).ok_or_else(|| refused("it is not a path below the release"))?;
     let (last, parents) = names.split_last().ok_or_else(|| refused("it is empty"))?;
     let Ok(shared) = root.join(SHARED).join(path).metadata() else {
         return Err(refused("it is not in the shared folder yet"));
@@ -80,9 +83,8 @@ fn share(root: &Path, release: &Folder, path: &Path) -> Result<(), Failure> {
         (Some(Kind::Other), true) => return Err(refused("it is a file in this commit, and a folder in shared")),
         (Some(Kind::Folder), true) | (Some(Kind::Other), false) | (Some(Kind::Link) | None, _) => {}
     }
-    // Out of the release and of `releases`, then down again; relative, so that the target can be moved as a whole.
-    let up: PathBuf = std::iter::repeat_n("..", names.len() + 1).collect();
-    Ok(link(&folder, &up.join(SHARED).join(path), last)?)
+    sweep::remove(&folder, last)?;
+    Ok(folder.symlink(&link_to(path, names.len()), last)?)
 }
 
 /// The folder that these names lead to, made where it is missing; none where one of them is no folder. Links are not
@@ -98,14 +100,21 @@ pub(super) fn descend(release: &Folder, names: &[&OsStr]) -> Result<Option<Folde
     Ok(Some(folder))
 }
 
+/// The parts of a path that leads nowhere but down.
+pub(super) fn names_of(path: &Path) -> Option<Vec<&OsStr>> {
+    path.components().map(normal).collect()
+}
+
+/// What a link in a release says that leads to `shared/path`: out of the release and of `releases`, then down again.
+/// Relative, so that the target can be moved as a whole.
+pub(super) fn link_to(path: &Path, depth: usize) -> PathBuf {
+    let up: PathBuf = std::iter::repeat_n("..", depth + 1).collect();
+    up.join(SHARED).join(path)
+}
+
 fn normal(component: Component<'_>) -> Option<&OsStr> {
     match component {
         Component::Normal(name) => Some(name),
         Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
     }
-}
-
-fn link(folder: &Folder, target: &Path, name: &OsStr) -> Result<(), FolderError> {
-    sweep::remove(folder, name)?;
-    folder.symlink(target, name)
 }

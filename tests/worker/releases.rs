@@ -9,8 +9,8 @@ use unitci::config::project::Shape;
 use unitci::model::artifact::Sha256;
 use unitci::model::{BuildNumber, CommitId, ReleaseName};
 use unitci::worker::protocol::{
-    Answer, ArtifactHead, Failure, FailureKind, Line, Made, Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask,
-    ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, Task,
+    Answer, ArtifactHead, Failure, FailureKind, Line, Made, Missing, Release, ReleaseAdoptTask, ReleaseCheckAnswer,
+    ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, Task,
 };
 
 struct Target {
@@ -145,14 +145,12 @@ fn what_stands_in_the_way_is_said() {
     fs::create_dir(root.join("current")).unwrap();
     fs::write(root.join("releases"), "").unwrap();
     assert_eq!(target.missing(&[]), [Missing::Current(root.join("current")), Missing::Folder(root.join("releases"))]);
-    let adopt = Missing::Current(root.join("current")).to_string();
-    let (_, command) = adopt.split_once("adopt it: ").unwrap();
     fs::remove_file(root.join("releases")).unwrap();
     let task = target.task(1, &target.repo.head(), &[], 0);
     let real = ReleaseCheckAnswer { missing: vec![Missing::Current(root.join("current"))], current: None };
     assert_eq!(ask(task).unwrap(), ReleaseMakeAnswer { target: real, made: None });
-    let adopted = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
-    assert!(adopted.success(), "{command}");
+    let adopted = ask(ReleaseAdoptTask { root: root.clone(), shared: vec![] }).unwrap();
+    assert_eq!(adopted.release.as_str(), "0-0000000");
     assert_eq!(target.missing(&[]), []);
     let (one, _) = target.make(1, &target.repo.head(), &[]).unwrap();
     assert_eq!(target.switch(&one).unwrap(), Some("0-0000000".parse().unwrap()));
@@ -172,7 +170,7 @@ fn a_release_stays_in_its_place() {
     fs::create_dir_all(target.root.join("shared/README")).unwrap();
     for (shared, says) in [
         ("dir/sub", "no folder in this commit"),
-        ("../srv", "not a path below"),
+        ("../shared", "not a path below"),
         ("/etc/passwd", "not a path below"),
         ("", "it is empty"),
         ("README", "a file in this commit, and a folder in shared"),
@@ -251,4 +249,46 @@ fn an_artifact_stays_in_its_release_and_is_what_was_collected() {
     target.make_with(1, &commit, &[artifact("link", "ours")]).unwrap();
     assert_eq!(text(&outside.join("file")), "theirs");
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+}
+
+#[test]
+fn what_was_there_before_becomes_a_release_and_serves_meanwhile() {
+    let target = Target::new();
+    let root = &target.root;
+    let adopt = || {
+        let shared = ["media", "conf/app/.env", "both", "absent", "theirs"].map(PathBuf::from).to_vec();
+        ask(ReleaseAdoptTask { root: root.clone(), shared })
+    };
+    assert!(adopt().unwrap_err().message.as_str().contains("nothing to adopt"));
+    for folder in ["current/media/deep", "current/conf/app", "current/both", "shared/both"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for file in ["current/index", "current/media/deep/logo", "current/conf/app/.env", "current/both/old"] {
+        fs::write(root.join(file), file).unwrap();
+    }
+    symlink("/nonexistent", root.join("current/theirs")).unwrap();
+    let whole = |at: &Path| {
+        for file in ["index", "media/deep/logo", "conf/app/.env", "both/old"] {
+            assert_eq!(text(&at.join(file)), format!("current/{file}"));
+        }
+    };
+    // What a kill before each of the exchanges leaves: a link that leads nowhere yet.
+    fs::create_dir_all(root.join("releases")).unwrap();
+    symlink("releases/0-0000000", root.join("releases/0-0000000")).unwrap();
+    symlink("../../shared/media", root.join("shared/media")).unwrap();
+    let adopted = adopt().unwrap();
+    let moved = ["media", "conf/app/.env"].map(PathBuf::from).to_vec();
+    assert_eq!((adopted.release.as_str(), adopted.shared), ("0-0000000", moved));
+    whole(&root.join("current"));
+    whole(&root.join("releases/0-0000000"));
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("releases/0-0000000"));
+    assert_eq!(text(&root.join("shared/conf/app/.env")), "current/conf/app/.env");
+    assert!(root.join("releases/0-0000000/media").is_symlink() && !root.join("shared/media").is_symlink());
+    assert_eq!(target.current(), Some(Release { name: adopted.release, commit: None }));
+    // Again is nothing new; after the first deploy there is nothing to adopt.
+    assert_eq!(adopt().unwrap().shared, Vec::<PathBuf>::new());
+    whole(&root.join("current"));
+    let (one, _) = target.make(1, &target.repo.head(), &["media"]).unwrap();
+    target.switch(&one).unwrap();
+    assert!(adopt().unwrap_err().message.as_str().contains("a link already"));
 }

@@ -56,13 +56,7 @@ impl fmt::Display for Missing {
             }
             Missing::Folder(path) => write!(f, "{} is not a folder; move it away", path.display()),
             Missing::Current(path) => {
-                let root = path.parent().unwrap_or(path).display();
-                write!(
-                    f,
-                    "{} is a real folder, not a link; adopt it: cd {root} && mkdir -p releases && \
-                     mv current releases/0-0000000 && ln -s releases/0-0000000 current",
-                    path.display()
-                )
+                write!(f, "{} is real, not a link; ci-deploy --adopt PROJECT makes a folder a release", path.display())
             }
             Missing::Shared(path) => {
                 write!(f, "{} is missing; put there what all releases share, or an empty folder", path.display())
@@ -126,6 +120,24 @@ pub enum Made {
     },
     /// It was there from an earlier run.
     There,
+}
+
+/// Make a release of the real folder that is in the place of `current`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAdoptTask {
+    /// The target's folder.
+    pub root: PathBuf,
+    /// What of it all releases are to share; relative, without `..`.
+    pub shared: Vec<PathBuf>,
+}
+
+/// What was there is a release now, and the current one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAdoptAnswer {
+    /// Its name, with the number 0.
+    pub release: ReleaseName,
+    /// What has moved to `shared` and is a link to it now.
+    pub shared: Vec<PathBuf>,
 }
 
 /// Make a release the current one.

@@ -122,7 +122,7 @@ fn a_target_that_its_user_turns_over_leads_the_release_worker_nowhere() {
                 "/srv/gkp/shared is not a folder",
                 "rm shared; mv kept shared",
             ),
-            ("rm current; mkfifo current", "failed", "/srv/gkp/current is a real", "rm current"),
+            ("rm current; mkfifo current", "failed", "/srv/gkp/current is real", "rm current"),
             ("ln -sfn /srv/victim current", "deployed", "", ""),
             ("ln -sf /srv/victim/file revisions.log", "deployed", "", ""),
             ("rm revisions.log; mkfifo revisions.log", "deployed", "", "rm revisions.log"),
