@@ -1,5 +1,5 @@
 //! Handing files over: the one answer that is a stream. Each file is one line of JSON ([`FileHead`]) and its bytes; what
-//! follows the last file is the ordinary answer. A stream that does not end with one is not believed.
+//! follows the last file is the line of the ordinary answer. A stream that does not end with one is not believed.
 
 use crate::config::WantedFiles;
 use crate::model::artifact::ArtifactPath;
