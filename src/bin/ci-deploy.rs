@@ -10,7 +10,7 @@ use unitci::deploy::list::{self, Format};
 use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch, dry_run};
 use unitci::intake::DeployWish;
 use unitci::journal;
-use unitci::model::{BuildSpec, Outcome, Place, ProjectName};
+use unitci::model::{BuildId, BuildSpec, Outcome, Place, ProjectName, TargetName};
 use unitci::person::{self, Deploying, Foreseen, WishError};
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
@@ -22,23 +22,23 @@ fn main() -> ExitCode {
     if arguments.dispatch {
         return unit(|| dispatch::dispatch(&place), |_| ExitCode::FAILURE);
     }
-    if let Some(project) = &arguments.carry_out {
-        return unit(|| carry_out::carry_out(&place, project), after);
+    if let Some(target) = &arguments.carry_out {
+        return unit(|| carry_out::carry_out(&place, target), after);
     }
     let Some(spec) = &arguments.build else { return ExitCode::from(2) };
     let format = if arguments.json { Format::Json } else { Format::Text };
     if arguments.check {
-        return checked(&place, &spec.project, format);
+        return checked(&place, &spec.project, arguments.target.as_ref(), format);
     }
     if arguments.list {
-        return listed(&place, &spec.project, format);
+        return listed(&place, &spec.project, arguments.target.as_ref(), format);
     }
     if arguments.json {
         anstream::eprintln!("ci-deploy: --json is for --check and --list");
         return ExitCode::from(2);
     }
     if arguments.adopt {
-        return told(person::adopt_and_tell(&place, &spec.project, &mut anstream::stdout()));
+        return told(person::adopt_and_tell(&place, &spec.project, arguments.target, &mut anstream::stdout()));
     }
     let wish = match (arguments.rollback, spec.number) {
         (true, Some(number)) => {
@@ -52,9 +52,9 @@ fn main() -> ExitCode {
         (false, number) => DeployWish::Deploy { number, even_if_red: arguments.even_if_red },
     };
     if arguments.dry_run {
-        return foretold(&place, &spec.project, wish);
+        return foretold(&place, &spec.project, arguments.target, wish);
     }
-    let queued = person::deploy(&place, &spec.project, wish, arguments.reason);
+    let queued = person::deploy(&place, &spec.project, arguments.target, wish, arguments.reason);
     match queued.and_then(|queued| wait(&place, spec, &queued, arguments.no_wait)) {
         Ok(code) => code,
         Err(error) => {
@@ -77,12 +77,14 @@ fn told(done: Result<(), WishError>) -> ExitCode {
     }
 }
 
-fn foretold(place: &Place, project: &ProjectName, wish: DeployWish) -> ExitCode {
-    let Foreseen { number, commit, origin } = match person::foresee(place, project, wish) {
+fn foretold(place: &Place, project: &ProjectName, target: Option<TargetName>, wish: DeployWish) -> ExitCode {
+    let foreseen = match person::foresee(place, project, target.clone(), wish) {
         Ok(foreseen) => foreseen,
         Err(error) => return told(Err(error)),
     };
-    match dry_run::tell(place, project, number, &commit, &origin, &mut anstream::stdout()) {
+    let Foreseen { number, commit, origin } = foreseen;
+    let build = BuildId { project: project.clone(), number };
+    match dry_run::tell(place, &build, target.as_ref(), &commit, &origin, &mut anstream::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("ci-deploy: {error}");
@@ -131,8 +133,8 @@ fn wait(place: &Place, spec: &BuildSpec, queued: &Deploying, no_wait: bool) -> R
     })
 }
 
-fn listed(place: &Place, project: &ProjectName, format: Format) -> ExitCode {
-    match list::list(place, project, format, &mut anstream::stdout()) {
+fn listed(place: &Place, project: &ProjectName, target: Option<&TargetName>, format: Format) -> ExitCode {
+    match list::list(place, project, target, format, &mut anstream::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("ci-deploy: {error}");
@@ -141,20 +143,25 @@ fn listed(place: &Place, project: &ProjectName, format: Format) -> ExitCode {
     }
 }
 
-fn checked(place: &Place, project: &ProjectName, format: Format) -> ExitCode {
-    let findings = match check::check(place, project) {
-        Ok(findings) => findings,
+fn checked(place: &Place, project: &ProjectName, target: Option<&TargetName>, format: Format) -> ExitCode {
+    let checked = match check::check(place, project, target) {
+        Ok(checked) => checked,
         Err(ConfigTrouble::Load(LoadError::Site(errors) | LoadError::Project(errors))) => {
             anstream::eprint!("{}", errors.render(Styling::Ansi));
             return ExitCode::from(EXIT_CONFIG);
         }
-        Err(error @ (ConfigTrouble::Load(LoadError::Unknown { .. }) | ConfigTrouble::NoDeploy(_))) => {
+        Err(
+            error @ (ConfigTrouble::Load(LoadError::Unknown { .. })
+            | ConfigTrouble::NoDeploy(_)
+            | ConfigTrouble::Target(_)),
+        ) => {
             anstream::eprintln!("ci-deploy: {error}");
             return ExitCode::FAILURE;
         }
     };
-    match check::write(&findings, format, &mut anstream::stdout()) {
-        Ok(()) if findings.iter().all(|finding| finding.state == State::Ok) => ExitCode::SUCCESS,
+    let mut findings = checked.iter().flat_map(|target| &target.findings);
+    match check::write(&checked, format, &mut anstream::stdout()) {
+        Ok(()) if findings.all(|finding| finding.state == State::Ok) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
             anstream::eprintln!("ci-deploy: cannot write: {error}");

@@ -20,7 +20,7 @@ fn missing_of<'a>(place: &'a Place, project: &'a Project) -> impl Iterator<Item 
             format!("the credential {name} is missing; make it: install -m 0600 /dev/stdin {}", file.display())
         })
     });
-    let of_deploy = project.deploy.iter().flat_map(|target| &target.secrets);
+    let of_deploy = project.targets.iter().flat_map(|target| &target.secrets);
     let secrets: BTreeSet<_> = project.secrets().into_iter().chain(of_deploy).collect();
     let secrets = secrets.into_iter().filter_map(|name| {
         let nowhere = is_missing(&place.secret(name)) && is_missing(&place.encrypted_secret(name));

@@ -16,9 +16,10 @@ impl Run<'_> {
         if patterns.is_empty() {
             return Ok(Vec::new());
         }
-        let all = self.store.read().artifacts(&self.build)?;
+        let build = self.deploy.build();
+        let all = self.store.read().artifacts(&build)?;
         wanted(&all, patterns).map_err(|idle| {
-            self.failure(format!("no artifact of build {} is meant by {idle} in `artifacts` of [deploy]", self.build))
+            self.failure(format!("no artifact of build {build} is meant by {idle} in `artifacts` of [deploy]"))
         })
     }
 }

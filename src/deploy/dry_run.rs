@@ -3,10 +3,12 @@
 use super::halt::ConfigTrouble;
 use crate::config::load_project;
 use crate::model::deploy::DeployOrigin;
-use crate::model::{BuildId, BuildNumber, CommitId, Place, ProjectName, ReleaseName};
+use crate::model::unit::deploy_unit;
+use crate::model::{BuildId, CommitId, Place, ReleaseName, TargetId, TargetName};
 use crate::plan::artifacts::wanted;
 use crate::plan::deploy::{expired, rollback_target, way_back};
 use crate::plan::outline::{Facts, outline};
+use crate::plan::target::meant;
 use crate::store::{ReleaseRow, Standing, Store, StoreError};
 use std::io::{self, Write};
 
@@ -27,17 +29,19 @@ pub enum DryRunError {
 /// Writes a line for each thing that would be done.
 pub fn tell(
     place: &Place,
-    project: &ProjectName,
-    number: BuildNumber,
+    build: &BuildId,
+    target: Option<&TargetName>,
     commit: &CommitId,
     origin: &DeployOrigin,
     out: &mut dyn Write,
 ) -> Result<(), DryRunError> {
+    let project = &build.project;
     let (_, config) = load_project(place, project).map_err(ConfigTrouble::from)?;
-    let target = config.deploy.ok_or_else(|| ConfigTrouble::NoDeploy(project.clone()))?;
+    let target = meant(&config, target).map_err(ConfigTrouble::from)?;
+    let id = TargetId { project: project.clone(), target: target.name.clone() };
     let store = Store::open_read_only(place)?;
-    let release = ReleaseName::new(number, commit);
-    let all = store.read().releases(project)?;
+    let release = ReleaseName::new(build.number, commit);
+    let all = store.read().releases_on(&id)?;
     let of = |standing: Standing| -> Vec<ReleaseName> {
         all.iter().filter(|row| row.standing == standing).map(|row| row.name.clone()).collect()
     };
@@ -48,11 +52,11 @@ pub fn tell(
     if known.is_none() {
         names.push(release.clone());
     }
-    let handed_out = store.read().artifacts(&BuildId { project: project.clone(), number })?;
-    let waiting = store.read().unfinished_deploys(project)?.len();
+    let handed_out = store.read().artifacts(build)?;
+    let waiting = store.read().unfinished_deploys(&id)?.len();
     let facts = Facts {
-        project,
-        target: &target,
+        unit: &deploy_unit(&id),
+        target,
         mirror: &place.mirror(project),
         release: &release,
         commit,
@@ -63,7 +67,7 @@ pub fn tell(
         artifacts: wanted(&handed_out, &target.artifacts).map(|all| all.len()),
         expired: expired(&names, Some(&release), rollback_target(&good, &release), target.keep_releases),
     };
-    writeln!(out, "dry run: nothing is changed. Deploy of {project}:{number} ({commit}), {}", origin.describe())?;
+    writeln!(out, "dry run: nothing is changed. Deploy of {build} ({commit}), {}", origin.describe())?;
     if waiting > 0 {
         writeln!(out, "it would wait for {waiting} other(s); what is said here is how things are now")?;
     }

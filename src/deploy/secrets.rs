@@ -53,7 +53,12 @@ impl Secrets {
     /// Asks what they are now, beside what is known.
     fn learn(&mut self, place: &Place, deploy: &Deploy) -> Result<Masker, Unknown> {
         let job = deploy.id.to_string();
-        let call = Call { place, project: &deploy.project, work: Work::DeploySecrets, job: &job };
+        let call = Call {
+            place,
+            project: &deploy.project,
+            work: Work::DeploySecrets { target: deploy.target.clone() },
+            job: &job,
+        };
         for secret in call.make(SecretsTask {}, io::stderr().as_fd())?.secrets {
             if !self.known.contains(&secret) {
                 self.known.push(secret);

@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 impl Run<'_> {
     pub(super) fn look_at_target(&mut self) -> Result<ReleaseCheckAnswer, Halt> {
         let task = ReleaseCheckTask { root: self.target.root.clone(), shared: self.target.shared.clone() };
-        self.call(Work::Release, task, |_| Ok(()))
+        self.call(self.release_work(), task, |_| Ok(()))
     }
 
     /// Makes the release, if the target lacks nothing.
@@ -41,8 +41,8 @@ impl Run<'_> {
             artifacts: artifacts.len(),
             timeout: FILES,
         };
-        let (place, build) = (self.place, self.build.clone());
-        self.call(Work::Release, task, move |to| send(place, &build, &artifacts, to))
+        let (place, build) = (self.place, self.deploy.build());
+        self.call(self.release_work(), task, move |to| send(place, &build, &artifacts, to))
     }
 
     /// `current` becomes a link to this release.
@@ -53,7 +53,7 @@ impl Run<'_> {
             build: BuildId { project: self.project.name.clone(), number: release.number() },
             who: Line::cut(who),
         };
-        let switched = self.call(Work::Release, task, |_| Ok(()))?;
+        let switched = self.call(self.release_work(), task, |_| Ok(()))?;
         let before = switched.previous.as_ref().filter(|previous| *previous != release);
         let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
         self.say(&format!("current is {release}{before}"))
@@ -62,9 +62,9 @@ impl Run<'_> {
     /// Removes releases, and forgets them.
     pub(super) fn remove(&mut self, names: Vec<ReleaseName>) -> Result<(), Halt> {
         let task = ReleaseRemoveTask { root: self.target.root.clone(), names, timeout: FILES };
-        let removed = self.call(Work::Release, task, |_| Ok(()))?.removed;
-        let project = self.project.name.clone();
-        self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&project, name)))?;
+        let removed = self.call(self.release_work(), task, |_| Ok(()))?.removed;
+        let target = self.deploy.target_id();
+        self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&target, name)))?;
         let names: Vec<&str> = removed.iter().map(ReleaseName::as_str).collect();
         self.say(&format!("removed: {}", names.join(" ")))
     }
@@ -80,6 +80,10 @@ impl Run<'_> {
                 Err(self.failure(format!("{url}: {seen}, at the last of {attempts} attempts")))
             }
         }
+    }
+
+    fn release_work(&self) -> Work {
+        Work::Release { target: self.deploy.target.clone() }
     }
 
     /// Has a worker do a task that `more` follows; what it says on the way goes into the log. SIGTERM ends it.
@@ -98,12 +102,13 @@ impl Run<'_> {
     {
         // One name for all of a deploy's workers of a kind: a worker that a killed run left ends before the next begins.
         let job = self.deploy.id.to_string();
-        let call = Call { place: self.place, project: &self.project.name, work, job: &job };
+        let call = Call { place: self.place, project: &self.project.name, work: work.clone(), job: &job };
         let task: Task = task.into();
-        let kept = if work == Work::Release { self.on_target.take() } else { None };
-        let timeout = if work == Work::Release { self.longest() } else { task.timeout() };
+        let stays = matches!(work, Work::Release { .. });
+        let kept = if stays { self.on_target.take() } else { None };
+        let timeout = if stays { self.longest() } else { task.timeout() };
         let (bell, done) = (self.bell, Mutex::new(None));
-        let mut journal = to_journal(&self.build, self.deploy.id);
+        let mut journal = to_journal(&self.deploy);
         let messages = self.log.writer().try_clone_to_owned().map_err(|source| self.log.error(source))?;
         let pumped = std::thread::scope(|threads| {
             threads.spawn(|| {
@@ -132,7 +137,8 @@ impl Run<'_> {
                 }
                 if bell.is_terminated() && !told_to_stop {
                     told_to_stop = true;
-                    let stop = Order::StopWork { project: self.project.name.clone(), work, job: job.clone() };
+                    let (project, work) = (self.project.name.clone(), work.clone());
+                    let stop = Order::StopWork { project, work, job: job.clone() };
                     if let Err(error) = self.orders.give(&stop, &[]) {
                         tracing::warn!("{error}; the worker ends at its own time limit");
                     }
@@ -142,7 +148,7 @@ impl Run<'_> {
         pumped.map_err(|source| self.log.error(source))?;
         match done.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(Ok((talk, answer))) => {
-                if work == Work::Release {
+                if stays {
                     self.on_target = Some(talk);
                 } else {
                     talk.end();

@@ -3,6 +3,7 @@
 //! The examination goes through `ci-launch` like any build: the same users, sandbox and credential. That is the core's
 //! right, so root runs it and becomes the core's user first.
 
+use crate::config::project::Deploy;
 use crate::config::{Config, Project};
 use crate::model::{Place, ProjectName, unit};
 use crate::order::{Order, Orders, Work};
@@ -11,6 +12,7 @@ use crate::systemd::{ActiveState, Bus, BusError};
 use crate::worker::call::{Call, remote};
 use crate::worker::protocol::{AskedRef, FetchTask, RefsTask, ReleaseCheckTask, Resolve, SecretsAnswer, SecretsTask};
 use nix::unistd::{Uid, User, geteuid, initgroups, setgid, setuid};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -98,8 +100,9 @@ pub fn examine(place: &Place, only: Option<&ProjectName>, out: &mut dyn Write) -
         writeln!(out, "{name}:")?;
         match project {
             Ok(project) => {
-                for step in [users, refs, mirror, secrets, target] {
-                    let tried = step(place, project);
+                let steps: [fn(&Place, &Project) -> Tried; 4] = [users, refs, mirror, secrets];
+                let targets = project.targets.iter().map(|deploy| target(place, project, deploy));
+                for tried in steps.into_iter().map(|step| step(place, project)).chain(targets) {
                     let ill = tried.1.is_err();
                     show(out, &tried, &mut health)?;
                     // What comes after it would fail for the same reason.
@@ -170,12 +173,11 @@ fn mirror(place: &Place, project: &Project) -> Tried {
 }
 
 fn secrets(place: &Place, project: &Project) -> Tried {
-    let of_deploy = project.deploy.as_ref().is_some_and(|deploy| !deploy.secrets.is_empty());
-    let mut names = Vec::new();
-    for (some, work) in [(!project.secrets().is_empty(), Work::Secrets), (of_deploy, Work::DeploySecrets)] {
-        if !some {
-            continue;
-        }
+    let of_deploys = project.targets.iter().filter(|target| !target.secrets.is_empty());
+    let works = of_deploys.map(|target| Work::DeploySecrets { target: target.name.clone() });
+    let of_steps = (!project.secrets().is_empty()).then_some(Work::Secrets);
+    let mut names = BTreeSet::new();
+    for work in of_steps.into_iter().chain(works) {
         let told = match call(place, project, work).make(SecretsTask {}, std::io::stderr().as_fd()) {
             Ok(SecretsAnswer { secrets }) => {
                 names.extend(secrets.iter().map(|secret| secret.name.to_string()));
@@ -187,14 +189,17 @@ fn secrets(place: &Place, project: &Project) -> Tried {
             return ("secrets".to_owned(), Err(why));
         }
     }
+    let names: Vec<String> = names.into_iter().collect();
     ("secrets".to_owned(), Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
 }
 
-fn target(place: &Place, project: &Project) -> Tried {
-    let what = "deploy target".to_owned();
-    let Some(deploy) = &project.deploy else { return (what, Ok("none".to_owned())) };
+fn target(place: &Place, project: &Project, deploy: &Deploy) -> Tried {
+    let what =
+        if deploy.name.is_default() { "deploy target".to_owned() } else { format!("deploy target {}", deploy.name) };
     let task = ReleaseCheckTask { root: deploy.root.clone(), shared: deploy.shared.clone() };
-    let told = match call(place, project, Work::Release).make(task, std::io::stderr().as_fd()) {
+    let told = match call(place, project, Work::Release { target: deploy.name.clone() })
+        .make(task, std::io::stderr().as_fd())
+    {
         Ok(answer) if answer.missing.is_empty() => Ok(answer.current.map_or_else(
             || format!("{}: ready for the first deploy", deploy.root.display()),
             |live| format!("{}: {} is live", deploy.root.display(), live.name),

@@ -10,7 +10,9 @@ pub use client::{AskError, ask};
 pub use server::{Peer, ServeError, serve};
 
 use crate::model::deploy::DeployOrigin;
-use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, ReleaseName, RequestId, StepName};
+use crate::model::{
+    BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, ReleaseName, RequestId, StepName, TargetName,
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -50,11 +52,14 @@ pub enum Ask {
     Deploy {
         /// Whose.
         project: ProjectName,
-        /// Which build; none is the newest green one of the deploy branch.
+        /// Which build; none is the newest green one of the target's branch.
         number: Option<BuildNumber>,
         /// Although it is not green; then it is named, and there is a reason.
         #[serde(default)]
         even_if_red: bool,
+        /// Where to; none is the only one, or the one without a name.
+        #[serde(default)]
+        target: Option<TargetName>,
         /// Why.
         reason: Option<String>,
     },
@@ -62,6 +67,8 @@ pub enum Ask {
     Foresee {
         /// Whose.
         project: ProjectName,
+        /// Where; none is the only one, or the one without a name.
+        target: Option<TargetName>,
         /// Which.
         wish: DeployWish,
     },
@@ -69,6 +76,8 @@ pub enum Ask {
     Adopt {
         /// Whose.
         project: ProjectName,
+        /// Where; none is the only one, or the one without a name.
+        target: Option<TargetName>,
     },
     /// Empty HOME and cache of a project's builds.
     EmptyCache {
@@ -79,6 +88,9 @@ pub enum Ask {
     Rollback {
         /// Whose.
         project: ProjectName,
+        /// Where; none is the only one, or the one without a name.
+        #[serde(default)]
+        target: Option<TargetName>,
         /// Why.
         reason: Option<String>,
     },

@@ -3,6 +3,7 @@
 use super::carry::{Refusal, refused};
 use super::sandbox::text;
 use crate::config::Project;
+use crate::config::project::Deploy;
 use crate::model::{Place, SecretName, Trust};
 use crate::order::StepOrder;
 use crate::systemd::Property;
@@ -32,8 +33,8 @@ pub(super) fn of_project(place: &Place, project: &Project) -> Result<Vec<Propert
 }
 
 /// What a deploy's commands get.
-pub(super) fn of_deploy(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
-    credentials(place, project.deploy.iter().flat_map(|target| &target.secrets))
+pub(super) fn of_deploy(place: &Place, target: &Deploy) -> Result<Vec<Property>, Refusal> {
+    credentials(place, &target.secrets)
 }
 
 fn credentials<'a>(place: &Place, names: impl IntoIterator<Item = &'a SecretName>) -> Result<Vec<Property>, Refusal> {

@@ -3,7 +3,7 @@
 use super::WishError;
 use crate::intake::{Answer, Ask, DeployWish, ask};
 use crate::model::deploy::DeployOrigin;
-use crate::model::{BuildNumber, CommitId, DeployId, Place, ProjectName};
+use crate::model::{BuildNumber, CommitId, DeployId, Place, ProjectName, TargetName};
 use std::io::Write;
 
 /// What came of a wish.
@@ -30,13 +30,14 @@ pub struct Foreseen {
 pub fn deploy(
     place: &Place,
     project: &ProjectName,
+    target: Option<TargetName>,
     wish: DeployWish,
     reason: Option<String>,
 ) -> Result<Deploying, WishError> {
     let project = project.clone();
     let question = match wish {
-        DeployWish::Deploy { number, even_if_red } => Ask::Deploy { project, number, even_if_red, reason },
-        DeployWish::Rollback => Ask::Rollback { project, reason },
+        DeployWish::Deploy { number, even_if_red } => Ask::Deploy { project, number, even_if_red, target, reason },
+        DeployWish::Rollback => Ask::Rollback { project, target, reason },
     };
     match ask(place, &question)? {
         Answer::Deploying { deploy, number } => Ok(Deploying { deploy, number }),
@@ -45,16 +46,26 @@ pub fn deploy(
 }
 
 /// Asks what would come of it.
-pub fn foresee(place: &Place, project: &ProjectName, wish: DeployWish) -> Result<Foreseen, WishError> {
-    match ask(place, &Ask::Foresee { project: project.clone(), wish })? {
+pub fn foresee(
+    place: &Place,
+    project: &ProjectName,
+    target: Option<TargetName>,
+    wish: DeployWish,
+) -> Result<Foreseen, WishError> {
+    match ask(place, &Ask::Foresee { project: project.clone(), target, wish })? {
         Answer::Foreseen { number, commit, origin } => Ok(Foreseen { number, commit, origin }),
         other => Err(WishError::of(other)),
     }
 }
 
 /// Has what was there before unitci become a release, and tells what has changed.
-pub fn adopt_and_tell(place: &Place, project: &ProjectName, out: &mut dyn Write) -> Result<(), WishError> {
-    match ask(place, &Ask::Adopt { project: project.clone() })? {
+pub fn adopt_and_tell(
+    place: &Place,
+    project: &ProjectName,
+    target: Option<TargetName>,
+    out: &mut dyn Write,
+) -> Result<(), WishError> {
+    match ask(place, &Ask::Adopt { project: project.clone(), target })? {
         Answer::Adopted { release, shared } => {
             writeln!(out, "current is release {release} now, and what the first deploy goes back to if it fails")?;
             for path in shared {

@@ -3,14 +3,14 @@
 use super::deploy::health_of;
 use crate::config::WantedFiles;
 use crate::config::project::{Deploy, Health};
-use crate::model::{CommitId, Phase, ProjectName, ReleaseName};
+use crate::model::{CommitId, Phase, ReleaseName};
 use std::path::Path;
 
 /// What is known before it.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    /// Whose.
-    pub project: &'a ProjectName,
+    /// The unit that would do it.
+    pub unit: &'a str,
     /// Where to.
     pub target: &'a Deploy,
     /// Where its commit is taken from.
@@ -35,11 +35,11 @@ pub struct Facts<'a> {
 
 /// Each with its phase, in order.
 pub fn outline(facts: &Facts<'_>) -> Vec<(Phase, String)> {
-    let Facts { project, target, release, .. } = facts;
+    let Facts { unit, target, release, .. } = facts;
     let (root, user) = (target.root.display(), &target.user);
     let mut lines = Vec::new();
     let mut say = |phase: Phase, what: String| lines.push((phase, what));
-    say(Phase::Prepare, format!("all of it runs in ci-deploy@{project}.service, and touches {root} as {user} only"));
+    say(Phase::Prepare, format!("all of it runs in {unit}, and touches {root} as {user} only"));
     for what in making(facts) {
         say(Phase::Prepare, what);
     }
@@ -108,12 +108,15 @@ fn check(health: &Health) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TargetName;
     use std::collections::BTreeMap;
     use std::time::Duration;
 
     fn target() -> Deploy {
         let list = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
         Deploy {
+            name: TargetName::default(),
+            automatic: true,
             branch: None,
             root: "/srv/gkp".into(),
             user: "gkp".to_owned(),
@@ -143,13 +146,13 @@ mod tests {
 
     #[test]
     fn it_tells_what_is_done_in_the_order_in_which_it_is() {
-        let (target, project) = (target(), "gkp".parse().unwrap());
+        let target = target();
         let (commit, release): (CommitId, ReleaseName) =
             ("a".repeat(40).parse().unwrap(), "7-aaaaaaa".parse().unwrap());
         let live = "6-bbbbbbb".parse().unwrap();
         let idle = WantedFiles::parse("*.deb").unwrap();
         let new = Facts {
-            project: &project,
+            unit: "ci-deploy@gkp.service",
             target: &target,
             mirror: Path::new("/var/lib/ci/git/gkp.git"),
             release: &release,

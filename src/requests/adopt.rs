@@ -1,10 +1,10 @@
-//! Adopting what was there before unitci, while no deploy of its project runs or waits.
+//! Adopting what was there before unitci, while no deploy to its target runs or waits.
 
-use super::deploy::{NotTaken, target};
-use super::{No, Taker};
+use super::deploy::NotTaken;
+use super::{No, Taker, to};
 use crate::intake::{Answer, Refusal};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{CommitId, ProjectName};
+use crate::model::{CommitId, ProjectName, TargetName};
 use crate::order::{Order, Orders, Work};
 use crate::store::Standing;
 use crate::worker::call::Call;
@@ -14,27 +14,28 @@ use std::os::fd::AsFd;
 
 impl Taker<'_> {
     /// The worker does it as the target's user; done again it goes on where a kill has left it.
-    pub(super) fn adopt(&self, name: &ProjectName, who: &str) -> Result<Answer, No> {
+    pub(super) fn adopt(&self, name: &ProjectName, target: Option<&TargetName>, who: &str) -> Result<Answer, No> {
         let config = self.project(name)?;
-        let target = target(&config)?;
-        let call = Call { place: self.place, project: name, work: Work::Release, job: "adopt" };
+        let (id, target) = to(&config, target)?;
+        let work = Work::Release { target: id.target.clone() };
+        let call = Call { place: self.place, project: name, work, job: "adopt" };
         let task = ReleaseAdoptTask { root: target.root.clone(), shared: target.shared.clone() };
         // Before the first build the users that a worker runs as may not be there.
         let users = Orders::to(self.place).give(&Order::Prepare { project: name.clone() }, &[]);
         users.map_err(|error| (Refusal::TryAgain, error.to_string()))?;
         // Whoever holds this keeps a deploy from coming to its next phase.
         let adopted = self.store().write(|tx| {
-            if let Some(other) = tx.read().unfinished_deploys(name)?.into_iter().next() {
-                let message = format!("a deploy of {} is not over; ask again when it is", other.build());
+            if let Some(other) = tx.read().unfinished_deploys(&id)?.into_iter().next() {
+                let message = format!("a deploy of {} is not over; ask again when it is", other.describe());
                 return Err(NotTaken::No { refusal: Refusal::TryAgain, message });
             }
             let adopted = call.make(task, std::io::stderr().as_fd()).map_err(|error| NotTaken::No {
                 refusal: Refusal::NoSuchThing,
-                message: format!("{name} is not adopted: {error}"),
+                message: format!("{id} is not adopted: {error}"),
             })?;
-            tx.set_release(name, &adopted.release, &CommitId::none(), Standing::Good)?;
-            if tx.read().live(name)?.is_none() {
-                tx.set_live(name, &adopted.release, Timestamp::now())?;
+            tx.set_release(&id, &adopted.release, &CommitId::none(), Standing::Good)?;
+            if tx.read().live(&id)?.is_none() {
+                tx.set_live(&id, &adopted.release, None, Timestamp::now())?;
             }
             Ok(adopted)
         })?;

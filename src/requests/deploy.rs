@@ -1,11 +1,11 @@
 //! Taking a person's wish for a deploy or a rollback: what is answered with an id is in the store.
 
-use crate::config::Project;
+use crate::config::project;
 use crate::intake::Refusal;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
     Build, BuildId, BuildNumber, BuildState, CommitId, DeployId, DeployState, Phase, RefName, ReleaseName, Target,
-    Trust, Verdict,
+    TargetId, Trust, Verdict,
 };
 use crate::plan::deploy::{is_superseded, rollback_target};
 use crate::store::{NewDeploy, Read, ReleaseRow, Standing, StoreError, Tx};
@@ -43,6 +43,28 @@ fn no<T>(refusal: Refusal, message: String) -> Result<T, NotTaken> {
     Err(NotTaken::No { refusal, message })
 }
 
+/// What a person wants done on a target.
+pub(super) struct Wish<'a> {
+    pub(super) tx: &'a Tx<'a>,
+    pub(super) id: TargetId,
+    pub(super) target: &'a project::Deploy,
+    pub(super) reason: Option<String>,
+    pub(super) who: &'a str,
+    pub(super) now: Timestamp,
+}
+
+impl Wish<'_> {
+    fn queue(
+        &self,
+        number: BuildNumber,
+        commit: CommitId,
+        origin: DeployOrigin,
+    ) -> Result<(DeployId, BuildNumber), NotTaken> {
+        let new = NewDeploy { target: self.id.clone(), number, commit, origin, reason: self.reason.clone() };
+        Ok((self.tx.queue_deploy(&new, self.now)?, number))
+    }
+}
+
 /// What would be made live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chosen {
@@ -51,19 +73,20 @@ pub(super) struct Chosen {
     pub(super) origin: DeployOrigin,
 }
 
-/// Which build a person means: this one, or the newest green one of the deploy branch.
+/// Which build a person means: this one, or the newest green one of the target's branch.
 pub(super) fn choose(
     read: Read<'_>,
-    project: &Project,
+    id: &TargetId,
+    target: &project::Deploy,
     number: Option<BuildNumber>,
     even_if_red: bool,
     who: &str,
 ) -> Result<Chosen, NotTaken> {
     let (build, red) = match (number, even_if_red) {
-        (Some(number), _) => this(read, project, number, even_if_red)?,
-        (None, false) => (newest(read, project)?, None),
+        (Some(number), _) => this(read, BuildId { project: id.project.clone(), number }, even_if_red)?,
+        (None, false) => (newest(read, id, target)?, None),
         (None, true) => {
-            let message = format!("which build, if not a green one? ci-deploy --even-if-red {}:N", project.name);
+            let message = format!("which build, if not a green one? ci-deploy --even-if-red {}:N", id.project);
             return no(Refusal::NoSuchThing, message);
         }
     };
@@ -73,20 +96,23 @@ pub(super) fn choose(
     Ok(Chosen { number: build.id.number, commit, origin: DeployOrigin::Person { name: who.to_owned(), red } })
 }
 
-/// Queues a deploy of what was chosen. Asked for twice it is one deploy, unless the first would be skipped.
+/// Queues a deploy of what a person means. Asked for twice it is one deploy, unless the first would be skipped.
 pub(super) fn take_deploy(
-    tx: &Tx<'_>,
-    project: &Project,
-    chosen: Chosen,
-    reason: Option<String>,
-    now: Timestamp,
+    wish: &Wish<'_>,
+    number: Option<BuildNumber>,
+    even_if_red: bool,
 ) -> Result<(DeployId, BuildNumber), NotTaken> {
-    let Chosen { number, commit, origin } = chosen;
-    if matches!(origin, DeployOrigin::Person { red: Some(_), .. }) && reason.as_ref().is_none_or(String::is_empty) {
-        return no(Refusal::NoSuchThing, format!("build {}:{number} is not green: why then? -m REASON", project.name));
+    let read = wish.tx.read();
+    let Chosen { number, commit, origin } = choose(read, &wish.id, wish.target, number, even_if_red, wish.who)?;
+    let is_red = matches!(origin, DeployOrigin::Person { red: Some(_), .. });
+    if is_red && wish.reason.as_ref().is_none_or(String::is_empty) {
+        return no(
+            Refusal::NoSuchThing,
+            format!("build {}:{number} is not green: why then? -m REASON", wish.id.project),
+        );
     }
-    let live = tx.read().live(&project.name)?.map(|release| release.name);
-    for waiting in tx.read().unfinished_deploys(&project.name)? {
+    let live = read.live(&wish.id)?.map(|release| release.name);
+    for waiting in read.unfinished_deploys(&wish.id)? {
         let will_be_skipped = waiting.state == DeployState::Waiting
             && waiting.origin == DeployOrigin::Green
             && is_superseded(waiting.number, live.as_ref());
@@ -94,19 +120,11 @@ pub(super) fn take_deploy(
             return Ok((waiting.id, waiting.number));
         }
     }
-    let new = NewDeploy { project: project.name.clone(), number, commit, origin, reason };
-    Ok((tx.queue_deploy(&new, now)?, number))
+    wish.queue(number, commit, origin)
 }
 
 /// A build that may go live, with its verdict if that is not green.
-fn this(
-    read: Read<'_>,
-    project: &Project,
-    number: BuildNumber,
-    even_if_red: bool,
-) -> Result<(Build, Option<Verdict>), NotTaken> {
-    target(project)?;
-    let id = BuildId { project: project.name.clone(), number };
+fn this(read: Read<'_>, id: BuildId, even_if_red: bool) -> Result<(Build, Option<Verdict>), NotTaken> {
     let Some(build) = read.build(&id)? else {
         return no(Refusal::NoSuchThing, format!("there is no build {id}"));
     };
@@ -118,9 +136,8 @@ fn this(
         BuildState::Finished { verdict, .. } if verdict.is_green() => None,
         BuildState::Finished { verdict, .. } if even_if_red => Some(*verdict),
         BuildState::Finished { verdict, .. } => {
-            let message = format!(
-                "build {id} is not green ({verdict}); only green builds are deployed, and others with --even-if-red -m REASON"
-            );
+            let message =
+                format!("build {id} is not green ({verdict}); --even-if-red -m REASON deploys it all the same");
             return no(Refusal::NoSuchThing, message);
         }
     };
@@ -130,63 +147,56 @@ fn this(
     }
 }
 
-fn newest(read: Read<'_>, project: &Project) -> Result<Build, NotTaken> {
-    let head = read.source(&project.name)?.and_then(|source| source.head);
-    let branch: Option<RefName> = target(project)?.branch.clone().or(head);
+fn newest(read: Read<'_>, id: &TargetId, target: &project::Deploy) -> Result<Build, NotTaken> {
+    let project = &id.project;
+    let head = read.source(project)?.and_then(|source| source.head);
+    let branch: Option<RefName> = target.branch.clone().or(head);
     let Some(branch) = branch else {
-        return no(Refusal::NoSuchThing, format!("{} has not been built yet: ci-build {0}", project.name));
+        return no(Refusal::NoSuchThing, format!("{project} has not been built yet: ci-build {project}"));
     };
     // Whoever wants one of those again names its build.
-    let left = read.left_commits(&project.name)?;
+    let left = read.left_commits(id)?;
     let fits = |build: &Build| {
         build.commit.as_ref().is_none_or(|commit| !left.contains(commit))
             && build.reference.as_ref() == Some(&branch)
             && build.trust == Trust::Inside
-            && build.state.verdict().is_some_and(crate::model::Verdict::is_green)
+            && build.state.verdict().is_some_and(Verdict::is_green)
             && !matches!(build.target, Target::Revision { .. })
     };
     let mut below = None;
     loop {
-        let page = read.builds(&project.name, below, PAGE)?;
+        let page = read.builds(project, below, PAGE)?;
         below = page.last().map(|build| build.id.number);
         if let Some(build) = page.into_iter().find(fits) {
             return Ok(build);
         }
         if below.is_none() {
+            let branch = branch.short();
             let message = format!(
-                "no build of {}, branch {}, is green and was not rolled back from; only such are deployed without a number",
-                project.name,
-                branch.short()
+                "no build of {project}, branch {branch}, is green and was not rolled back from; \
+                 ci-deploy {project}:N deploys another"
             );
             return no(Refusal::NoSuchThing, message);
         }
     }
 }
 
-pub(super) fn target(project: &Project) -> Result<&crate::config::project::Deploy, NotTaken> {
-    match &project.deploy {
-        Some(target) => Ok(target),
-        None => no(Refusal::NoSuchThing, format!("{} has no [deploy] in its file", project.name)),
-    }
-}
-
 /// The way back: to the newest good release before the live one. While another deploy is waiting or under way there is
 /// none, since what will be live after it is not known.
-pub(super) fn choose_back(read: Read<'_>, project: &Project, who: &str) -> Result<(Chosen, ReleaseRow), NotTaken> {
-    target(project)?;
-    if let Some(other) = read.unfinished_deploys(&project.name)?.into_iter().next() {
+pub(super) fn choose_back(read: Read<'_>, id: &TargetId, who: &str) -> Result<(Chosen, ReleaseRow), NotTaken> {
+    if let Some(other) = read.unfinished_deploys(id)?.into_iter().next() {
         let state = match &other.state {
             DeployState::Running { phase: Phase::Undo, .. } => "is being undone",
             DeployState::Running { .. } => "is under way",
             DeployState::Waiting | DeployState::Finished { .. } => "waits",
         };
-        return no(Refusal::TryAgain, format!("a deploy of {} {state}; ask again when it is over", other.build()));
+        return no(Refusal::TryAgain, format!("a deploy of {} {state}; ask again when it is over", other.describe()));
     }
-    let Some(live) = read.live(&project.name)? else {
-        return no(Refusal::NoSuchThing, format!("nothing of {} is live that unitci has deployed", project.name));
+    let Some(live) = read.live(id)? else {
+        return no(Refusal::NoSuchThing, format!("nothing of {id} is live that unitci has deployed"));
     };
-    let Some(back) = back_from(&live, &read.releases(&project.name)?) else {
-        let message = format!("{}: there is no good release before {} to go back to", project.name, live.name);
+    let Some(back) = back_from(&live, &read.releases_on(id)?) else {
+        let message = format!("{id}: there is no good release before {} to go back to", live.name);
         return no(Refusal::NoSuchThing, message);
     };
     let origin = DeployOrigin::Rollback { name: who.to_owned() };
@@ -195,27 +205,22 @@ pub(super) fn choose_back(read: Read<'_>, project: &Project, who: &str) -> Resul
 
 /// Queues the way back. The commit of the live release does not deploy by itself again. Asked for twice it is one
 /// rollback.
-pub(super) fn take_rollback(
-    tx: &Tx<'_>,
-    project: &Project,
-    reason: Option<String>,
-    who: &str,
-    now: Timestamp,
-) -> Result<(DeployId, BuildNumber), NotTaken> {
-    let unfinished = tx.read().unfinished_deploys(&project.name)?;
-    if let Some(DeployOrigin::Rollback { .. }) = unfinished.first().map(|other| &other.origin) {
-        return Ok((unfinished[0].id, unfinished[0].number));
+pub(super) fn take_rollback(wish: &Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken> {
+    let Wish { tx, id, .. } = wish;
+    if let Some(other) = tx.read().unfinished_deploys(id)?.into_iter().next()
+        && let DeployOrigin::Rollback { .. } = other.origin
+    {
+        return Ok((other.id, other.number));
     }
-    let (Chosen { number, commit, origin }, live) = choose_back(tx.read(), project, who)?;
+    let (Chosen { number, commit, origin }, live) = choose_back(tx.read(), id, wish.who)?;
     match live.standing {
-        Standing::Good | Standing::Made => tx.set_release(&project.name, &live.name, &live.commit, Standing::Left)?,
+        Standing::Good | Standing::Made => tx.set_release(id, &live.name, &live.commit, Standing::Left)?,
         Standing::Bad | Standing::Left => {}
     }
     if live.commit.is_known() {
-        tx.leave(&project.name, &live.commit)?;
+        tx.leave(id, &live.commit)?;
     }
-    let new = NewDeploy { project: project.name.clone(), number, commit, origin, reason };
-    Ok((tx.queue_deploy(&new, now)?, number))
+    wish.queue(number, commit, origin)
 }
 
 fn back_from(live: &ReleaseRow, all: &[ReleaseRow]) -> Option<ReleaseRow> {
@@ -228,8 +233,8 @@ fn back_from(live: &ReleaseRow, all: &[ReleaseRow]) -> Option<ReleaseRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::model::{CommitId, NewRequest, Origin, Outcome, Place, Verdict};
+    use crate::config::{Config, Project};
+    use crate::model::{NewRequest, Origin, Outcome, Place};
     use crate::store::Store;
     use std::path::PathBuf;
 
@@ -296,41 +301,41 @@ mod tests {
         }
 
         fn release(&mut self, number: BuildNumber, standing: Standing) -> ReleaseName {
-            let (project, commit) = (self.project.name.clone(), sha(number.0));
+            let (target, commit) = (self.target(), sha(number.0));
             let name = ReleaseName::new(number, &commit);
             self.store
-                .write(|tx| tx.set_release(&project, &name, &commit, standing))
+                .write(|tx| tx.set_release(&target, &name, &commit, standing))
                 .map_err(|e: StoreError| e)
                 .unwrap();
             name
         }
 
         fn live(&mut self, name: &ReleaseName) {
-            let project = self.project.name.clone();
-            self.store.write(|tx| tx.set_live(&project, name, at(5))).map_err(|e: StoreError| e).unwrap();
+            let target = self.target();
+            self.store.write(|tx| tx.set_live(&target, name, DeployId(1), at(5))).map_err(|e: StoreError| e).unwrap();
         }
 
-        fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-            self.ask(number, false, None)
+        fn target(&self) -> TargetId {
+            TargetId { project: self.project.name.clone(), target: self.project.targets[0].name.clone() }
         }
 
-        fn ask(
+        fn wish(
             &mut self,
-            number: Option<u32>,
-            even_if_red: bool,
             reason: Option<&str>,
+            take: impl FnOnce(&Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken>,
         ) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-            let (project, reason) = (self.project.clone(), reason.map(str::to_owned));
-            let taken = self.store.write(|tx| {
-                let chosen = choose(tx.read(), &project, number.map(BuildNumber), even_if_red, "anna")?;
-                take_deploy(tx, &project, chosen, reason, at(6))
-            });
+            let (id, project) = (self.target(), self.project.clone());
+            let (target, now, reason) = (&project.targets[0], at(6), reason.map(str::to_owned));
+            let taken = self.store.write(|tx| take(&Wish { tx, id, target, reason, who: "anna", now }));
             taken.map_err(Into::into)
         }
 
+        fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
+            self.wish(None, |wish| take_deploy(wish, number.map(BuildNumber), false))
+        }
+
         fn rollback(&mut self) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-            let project = self.project.clone();
-            self.store.write(|tx| take_rollback(tx, &project, None, "anna", at(7))).map_err(Into::into)
+            self.wish(None, take_rollback)
         }
 
         fn end(&mut self, id: DeployId) {
@@ -358,10 +363,9 @@ mod tests {
             assert!(refused == refusal && message.contains(says), "{message}");
         }
         // Unless somebody says why; never what is a stranger's, or not over.
-        assert_eq!(shop.ask(Some(red.0), true, Some("the client waits")).unwrap().1, red);
-        let row = shop.store.read().unfinished_deploys(&shop.project.name).unwrap().remove(0);
-        assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned(), red: Some(Verdict::Failure) });
-        assert!(row.origin.describe().ends_with("not green (failure)"));
+        let insist = |shop: &mut Shop, number: Option<u32>, reason| {
+            shop.wish(reason, |wish| take_deploy(wish, number.map(BuildNumber), true))
+        };
         for (number, reason, says) in [
             (Some(red.0), None, "why then?"),
             (Some(red.0), Some(""), "why then?"),
@@ -369,14 +373,13 @@ mod tests {
             (Some(outside.0), Some("x"), "from outside"),
             (Some(running.0), Some("x"), "not over yet"),
         ] {
-            let (_, message) = shop.ask(number, true, reason).unwrap_err();
+            let (_, message) = insist(&mut shop, number, reason).unwrap_err();
             assert!(message.contains(says), "{message}");
         }
-        let mut elsewhere = Shop::open("[source]\nurl = \"/srv/git\"\n");
-        elsewhere.green();
-        for refused in [elsewhere.deploy(None), elsewhere.deploy(Some(1)), elsewhere.rollback()] {
-            assert!(matches!(refused, Err((Refusal::NoSuchThing, says)) if says.contains("has no [deploy]")));
-        }
+        assert_eq!(insist(&mut shop, Some(red.0), Some("the client waits")).unwrap().1, red);
+        let row = shop.store.read().unfinished_deploys(&shop.target()).unwrap().remove(0);
+        assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned(), red: Some(Verdict::Failure) });
+        assert!(row.origin.describe().ends_with("not green (failure)"));
     }
 
     #[test]
@@ -412,7 +415,7 @@ mod tests {
         let live = shop.release(new, Standing::Good);
         shop.live(&live);
         let by_itself = NewDeploy {
-            project: shop.project.name.clone(),
+            target: shop.target(),
             number: old,
             commit: sha(old.0),
             origin: DeployOrigin::Green,
@@ -437,8 +440,8 @@ mod tests {
         shop.live(&live);
         let back = shop.rollback().unwrap();
         assert_eq!(back.1, numbers[0]);
-        let project = shop.project.name.clone();
-        let standing = |shop: &Shop| shop.store.read().release(&project, &live).unwrap().unwrap().standing;
+        let target = shop.target();
+        let standing = |shop: &Shop| shop.store.read().release(&target, &live).unwrap().unwrap().standing;
         assert_eq!(standing(&shop), Standing::Left);
         assert_eq!(shop.rollback().unwrap(), back, "asked twice it is one");
         shop.end(back.0);

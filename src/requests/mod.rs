@@ -6,16 +6,19 @@ mod deploy;
 mod outside;
 mod retry;
 
-use crate::config::{LoadError, Project, load_project};
+use crate::config::{LoadError, Project, load_project, project};
 use crate::intake::{self, Answer, Approved, Ask, BuildAsk, DeployWish, Peer, Refusal, What};
 use crate::model::unit::Trust;
-use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target};
+use crate::model::{
+    BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target, TargetId, TargetName,
+};
+use crate::plan::target::meant;
 use crate::start::{deploy_or_wake, start_or_wake};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
-use deploy::{Chosen, NotTaken, choose, choose_back, take_deploy, take_rollback};
+use deploy::{Chosen, NotTaken, Wish, choose, choose_back, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -85,15 +88,14 @@ impl Taker<'_> {
             Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
             Ask::EmptyCache { project } => self.empty_cache(&project, &peer.name),
-            Ask::Deploy { project, number, even_if_red, reason } => self.deploy(&project, |tx, config, now| {
-                let chosen = choose(tx.read(), config, number, even_if_red, &peer.name)?;
-                take_deploy(tx, config, chosen, reason.as_deref().map(short), now)
-            }),
-            Ask::Foresee { project, wish } => self.foresee(&project, &wish, peer),
-            Ask::Adopt { project } => self.adopt(&project, &peer.name),
-            Ask::Rollback { project, reason } => self.deploy(&project, |tx, config, now| {
-                take_rollback(tx, config, reason.as_deref().map(short), &peer.name, now)
-            }),
+            Ask::Deploy { project, number, even_if_red, target, reason } => {
+                self.deploy(&project, target.as_ref(), reason, peer, |wish| take_deploy(wish, number, even_if_red))
+            }
+            Ask::Foresee { project, target, wish } => self.foresee(&project, target.as_ref(), &wish, peer),
+            Ask::Adopt { project, target } => self.adopt(&project, target.as_ref(), &peer.name),
+            Ask::Rollback { project, target, reason } => {
+                self.deploy(&project, target.as_ref(), reason, peer, take_rollback)
+            }
         };
         answer.unwrap_or_else(|(refusal, message)| Answer::Refused { refusal, message })
     }
@@ -213,22 +215,35 @@ impl Taker<'_> {
     fn deploy(
         &self,
         project: &ProjectName,
-        take: impl FnOnce(&Tx<'_>, &Project, Timestamp) -> Result<(DeployId, BuildNumber), NotTaken>,
+        target: Option<&TargetName>,
+        reason: Option<String>,
+        peer: &Peer,
+        take: impl FnOnce(&Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken>,
     ) -> Result<Answer, No> {
         let config = self.project(project)?;
-        let (deploy, number) = self.store().write(|tx| take(tx, &config, Timestamp::now()))?;
-        deploy_or_wake(self.place, project);
+        let (id, target) = self::to(&config, target)?;
+        let (reason, now) = (reason.as_deref().map(short), Timestamp::now());
+        let to = id.clone();
+        let (deploy, number) = self.store().write(|tx| take(&Wish { tx, id, target, reason, who: &peer.name, now }))?;
+        deploy_or_wake(self.place, &to);
         Ok(Answer::Deploying { deploy, number })
     }
 
-    fn foresee(&self, project: &ProjectName, wish: &DeployWish, peer: &Peer) -> Result<Answer, No> {
+    fn foresee(
+        &self,
+        project: &ProjectName,
+        target: Option<&TargetName>,
+        wish: &DeployWish,
+        peer: &Peer,
+    ) -> Result<Answer, No> {
         let config = self.project(project)?;
+        let (id, target) = to(&config, target)?;
         let store = self.store();
         let Chosen { number, commit, origin } = match wish {
             DeployWish::Deploy { number, even_if_red } => {
-                choose(store.read(), &config, *number, *even_if_red, &peer.name)?
+                choose(store.read(), &id, target, *number, *even_if_red, &peer.name)?
             }
-            DeployWish::Rollback => choose_back(store.read(), &config, &peer.name)?.0,
+            DeployWish::Rollback => choose_back(store.read(), &id, &peer.name)?.0,
         };
         Ok(Answer::Foreseen { number, commit, origin })
     }
@@ -244,6 +259,12 @@ impl Taker<'_> {
         Wake::Poll.up_or_warn(self.place);
         Ok(Answer::Looking)
     }
+}
+
+/// The target that a person means.
+fn to<'a>(config: &'a Project, named: Option<&TargetName>) -> Result<(TargetId, &'a project::Deploy), No> {
+    let target = meant(config, named).map_err(|error| (Refusal::NoSuchThing, error.to_string()))?;
+    Ok((TargetId { project: config.name.clone(), target: target.name.clone() }, target))
 }
 
 /// A reason as one bounded line.

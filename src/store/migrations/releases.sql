@@ -4,7 +4,8 @@ ALTER TABLE artifact ADD COLUMN executable INTEGER NOT NULL DEFAULT 0;
 -- Commits that a person rolled back from. They stay known when their releases are long gone.
 CREATE TABLE left_commit (
   project TEXT NOT NULL,
+  target  TEXT NOT NULL,
   sha     TEXT NOT NULL,
-  PRIMARY KEY (project, sha)
+  PRIMARY KEY (project, target, sha)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO left_commit (project, sha) SELECT DISTINCT project, sha FROM release WHERE standing = 'left';
+INSERT INTO left_commit SELECT DISTINCT project, target, sha FROM target_release WHERE standing = 'left';
