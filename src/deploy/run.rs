@@ -54,12 +54,13 @@ enum Went {
 impl Run<'_> {
     /// Goes on from where the row says, to the end or until SIGTERM.
     pub(super) fn run(mut self) -> Result<Left, CarryError> {
-        match self.work() {
+        let done = self.work();
+        if let Some(worker) = self.on_target.take() {
+            worker.end();
+        }
+        match done {
             Ok(()) => {
-                let Run { log, deploy, on_target, .. } = self;
-                if let Some(worker) = on_target {
-                    worker.end();
-                }
+                let Run { log, deploy, .. } = self;
                 log.close(&mut to_journal(&deploy))?;
                 Ok(Left::Over)
             }

@@ -39,10 +39,9 @@ pub fn deploy(
         DeployWish::Deploy { number, even_if_red } => Ask::Deploy { project, number, even_if_red, target, reason },
         DeployWish::Rollback => Ask::Rollback { project, target, reason },
     };
-    match ask(place, &question)? {
-        Answer::Deploying { deploy, number } => Ok(Deploying { deploy, number }),
-        other => Err(WishError::of(other)),
-    }
+    let answer = ask(place, &question)?;
+    let Answer::Deploying { deploy, number } = answer else { return Err(WishError::of(answer)) };
+    Ok(Deploying { deploy, number })
 }
 
 /// Asks what would come of it.
@@ -52,10 +51,9 @@ pub fn foresee(
     target: Option<TargetName>,
     wish: DeployWish,
 ) -> Result<Foreseen, WishError> {
-    match ask(place, &Ask::Foresee { project: project.clone(), target, wish })? {
-        Answer::Foreseen { number, commit, origin } => Ok(Foreseen { number, commit, origin }),
-        other => Err(WishError::of(other)),
-    }
+    let answer = ask(place, &Ask::Foresee { project: project.clone(), target, wish })?;
+    let Answer::Foreseen { number, commit, origin } = answer else { return Err(WishError::of(answer)) };
+    Ok(Foreseen { number, commit, origin })
 }
 
 /// Has what was there before unitci become a release, and tells what has changed.
@@ -65,14 +63,11 @@ pub fn adopt_and_tell(
     target: Option<TargetName>,
     out: &mut dyn Write,
 ) -> Result<(), WishError> {
-    match ask(place, &Ask::Adopt { project: project.clone(), target })? {
-        Answer::Adopted { release, shared } => {
-            writeln!(out, "current is release {release} now, and what the first deploy goes back to if it fails")?;
-            for path in shared {
-                writeln!(out, "shared: {0} has moved to shared/{0}", path.display())?;
-            }
-            Ok(())
-        }
-        other => Err(WishError::of(other)),
+    let answer = ask(place, &Ask::Adopt { project: project.clone(), target })?;
+    let Answer::Adopted { release, shared } = answer else { return Err(WishError::of(answer)) };
+    writeln!(out, "current is release {release} now, and what the first deploy goes back to if it fails")?;
+    for path in shared {
+        writeln!(out, "shared: {0} has moved to shared/{0}", path.display())?;
     }
+    Ok(())
 }

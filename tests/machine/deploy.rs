@@ -3,6 +3,7 @@
 mod kills;
 mod releases;
 mod targets;
+mod whole;
 
 use crate::harness::{Machine, Suite, install_into};
 use serde_json::Value;
