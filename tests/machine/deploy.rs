@@ -172,7 +172,7 @@ impl Shop {
     }
 
     fn release(&self, what: &str) {
-        self.machine.sh(&format!("rm /srv/hold/{what}"));
+        self.machine.sh(&format!("rm -f /srv/hold/{what}"));
     }
 
     #[track_caller]

@@ -57,6 +57,9 @@ impl Victim {
             Victim::Launch => kill("ci-launch.service"),
             Victim::Power => {
                 shop.machine.crash();
+                // What holds a service up would hold up the boot.
+                let holds = shop.machine.disk_root().join("srv/hold");
+                std::fs::remove_dir_all(&holds).and_then(|()| std::fs::create_dir(&holds)).expect("to let go");
                 shop.machine.boot_again();
             }
         }
