@@ -172,6 +172,7 @@ static BUILD: &[Key] = &[
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key("artifacts-folder", FLAG, Flag(false), "what steps put into $CI_ARTIFACTS is kept, too"),
     key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
+    key("cache-max", SIZE, Text("10G"), "most bytes of $HOME and $CI_CACHE together; 0 is no limit"),
     key(
         "journal-lines",
         Value("two integers"),

@@ -94,6 +94,8 @@ pub struct Build {
     pub artifacts_folder: bool,
     /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
     pub artifacts_max: u64,
+    /// `cache-max`: most bytes that `$HOME` and `$CI_CACHE` keep from build to build; default 10 GiB, none is no limit.
+    pub cache_max: Option<u64>,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
     pub journal_lines: (u32, u32),
 }

@@ -61,6 +61,8 @@ events! {
     MemoryShort = "c05010808f684769bf3d34ccb78a95c0",
     /// HOME and cache of a project were emptied.
     CacheEmptied = "378477dbeda645eb9b444e2f10c28661",
+    /// Entries of HOME and cache of a project were removed: they were larger than they may be.
+    CacheTrimmed = "8dc6ec3a426d43a698a6e179b9beb4e0",
     /// A running step was taken over from a supervisor that is gone.
     TakenOver = "0b34ec26361e4d45a5f4892f5b82bc43",
 }

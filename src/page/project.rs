@@ -45,6 +45,9 @@ pub fn project(site: &Site, view: &ProjectView, below: Option<BuildNumber>, cloc
         (history(view, below, clock))
         @if !view.deploys.is_empty() { (deploys(&view.deploys, clock)) }
         @if !view.releases.is_empty() { (releases(&view.releases, clock)) }
+        @if let (Some(kept), Some(size)) = (view.kept(), &view.cache) {
+            p.sub { "HOME and cache of its builds: " (kept) ", " (clock.ago(size.measured)) }
+        }
     })
 }
 

@@ -36,6 +36,7 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
     for trouble in line.troubles() {
         out += &format!("{}\n", painted(RED, &trouble.describe(screen.now)));
     }
+    out += &super::cache::line(view, screen);
     for request in &line.waiting {
         let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());
         let why = line.why_waits(request, |time| screen.moment(time));

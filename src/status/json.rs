@@ -2,6 +2,7 @@
 //! known is `null`; words are those of the store.
 
 use super::artifact::ArtifactJson;
+use super::cache::CacheJson;
 use super::report::TestsJson;
 use crate::model::build::{LogSize, Role, Usage};
 use crate::model::deploy::DeployOrigin;
@@ -148,6 +149,7 @@ pub(super) struct One<'a> {
     builds: Vec<BuildJson<'a>>,
     deploys: Vec<DeployJson<'a>>,
     releases: Vec<ReleaseJson<'a>>,
+    cache: Option<CacheJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -350,6 +352,7 @@ pub(super) fn project<'a>(configured: &Configured, view: &'a ProjectView) -> One
                 live_since: release.live,
             })
             .collect(),
+        cache: super::cache::json(view),
     }
 }
 

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/outside.sql"),
     include_str!("migrations/artifacts.sql"),
     include_str!("migrations/services.sql"),
+    include_str!("migrations/cache.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

@@ -28,5 +28,6 @@ mod release_make;
 mod report;
 pub mod run;
 mod secret;
+mod survey;
 mod sweep;
 mod tally;

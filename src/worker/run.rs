@@ -1,11 +1,11 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret};
+use super::{cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret, survey};
 use crate::worker::protocol::{
     CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseCheckTask,
     ReleaseListTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask,
-    SweepTask, TidyTask,
+    SurveyTask, SweepTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, Read, Write};
@@ -79,6 +79,7 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::Health(task) => said::<HealthTask>(health::check(&task)),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
+        Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
         Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task)),
         Task::Sweep(task) => said::<SweepTask>(cache::remove(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),

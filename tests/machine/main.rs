@@ -9,6 +9,7 @@ mod attacks;
 mod bad_input;
 mod build_services;
 mod builds;
+mod caches;
 mod campaign;
 mod deploy;
 mod exposure;
