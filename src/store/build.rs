@@ -175,6 +175,14 @@ impl Read<'_> {
         one(self.0, sql, params![id.project.as_str(), id.number.0, index.0], step)
     }
 
+    /// When the last attempt of a step began; none if none has.
+    pub fn attempt_began(&self, id: &BuildId, index: StepIndex) -> Result<Option<Timestamp>> {
+        let sql = "SELECT coalesce(attempt_began, started) AS began FROM step
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3";
+        let key = params![id.project.as_str(), id.number.0, index.0];
+        Ok(one(self.0, sql, key, |row| row.time_if("began"))?.flatten())
+    }
+
     /// The newest green build before this one of the same ref; none for a build of no ref.
     pub fn last_green(&self, of: &Build) -> Result<Option<Build>> {
         let sql = "SELECT * FROM build WHERE project = ?1 AND ref = ?2 AND number < ?3 AND state = 'finished'
@@ -355,10 +363,10 @@ impl Tx<'_> {
     }
 
     /// The next attempt's unit is about to be asked for.
-    pub fn step_attempt(&self, id: &BuildId, index: StepIndex) -> Result<()> {
-        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, again = NULL, outcome = NULL
+    pub fn step_attempt(&self, id: &BuildId, index: StepIndex, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, attempt_began = ?4, again = NULL, outcome = NULL
                    WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running' AND again IS NOT NULL";
-        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0])?;
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0, millis(now)])?;
         Ok(())
     }
 

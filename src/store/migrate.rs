@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/artifacts.sql"),
     include_str!("migrations/services.sql"),
     include_str!("migrations/cache.sql"),
+    include_str!("migrations/attempts.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

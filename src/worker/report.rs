@@ -58,7 +58,8 @@ pub(super) fn read(task: &ReportTask, deadline: Instant) -> Result<ReportAnswer,
             Ok(Counted::Whole) => tally.end_file(),
             Ok(Counted::Stale) => {
                 answer.stale += 1;
-                teller.tell(&path, "is older than this step", 0);
+                let than = if task.attempt > 1 { "is older than this attempt" } else { "is older than this step" };
+                teller.tell(&path, than, 0);
             }
             Err(why) => {
                 // What came before the fault counts: a test run that crashed has said that much.
