@@ -199,6 +199,9 @@ fn take(
     };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        if project.pipeline == StepsFrom::Repository {
+            tx.steps_from_commit(id)?;
+        }
         for (index, end) in &over {
             tx.step_finished(id, *index, end, now)?;
         }

@@ -227,6 +227,10 @@ static SERVICE: &[Key] = &[
     key("ready", TEXT, Absent("ready at once"), "a text for sh -e, run until it exits with 0"),
     key("ready-timeout", DURATION, Text("60s"), "how long that may take"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Empty, "what it gets as files below $CREDENTIALS_DIRECTORY; the build's are for steps alone"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this service"),
+    key("tasks", COUNT, Absent("the build's"), "TasksMax= of this service"),
+    key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this service"),
 ];
 
 static DEPLOY: &[Key] = &[

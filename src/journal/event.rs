@@ -23,6 +23,8 @@ events! {
     PollFailed = "ba761a23e93149e9bf52783982068423",
     /// It can be asked again.
     PollRecovered = "28a7ed32a9aa4650aca28e301a68e9e4",
+    /// More refs from outside have changed than are queued at once.
+    OutsideLeft = "6471532547474835a3e82b44ed69a01a",
     /// A build is wanted.
     RequestQueued = "f48ad7237a264fe295f6d1cbc31fadad",
     /// A person agreed to the build of a commit from outside.

@@ -41,6 +41,7 @@ pub fn project(site: &Site, view: &ProjectView, below: Option<BuildNumber>, cloc
         }
         @if let Some(url) = line.site() { p { (site_link(url)) } }
         @for trouble in line.troubles() { p.bad { (harmless(&trouble.describe(clock.now))) } }
+        @if let Some(left) = line.strangers_left() { p.sub { (left) } }
         @if busy { (queue(view, clock)) }
         (history(view, below, clock))
         @if !view.deploys.is_empty() { (deploys(&view.deploys, clock)) }

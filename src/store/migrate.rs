@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/services.sql"),
     include_str!("migrations/cache.sql"),
     include_str!("migrations/attempts.sql"),
+    include_str!("migrations/origins.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

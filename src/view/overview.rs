@@ -167,6 +167,13 @@ impl Line {
         self.waits.get(&request.id).map_or_else(|| "about to start".to_owned(), |why| why.describe(moment))
     }
 
+    /// How many changed refs of strangers have not been queued for want of room, in words.
+    pub fn strangers_left(&self) -> Option<String> {
+        let left = self.source.as_ref().map_or(0, |source| source.outside_left);
+        let refs = super::text::count(left as usize, "changed ref");
+        (left > 0).then(|| format!("{refs} from outside left for a later poll: too many at once, or waiting"))
+    }
+
     /// `deploy.site`
     pub fn site(&self) -> Option<&str> {
         match &self.setup {

@@ -5,6 +5,7 @@ use super::folder::{Folder, FolderError, Kind};
 use super::incremental::{self, Updated};
 use super::pipeline;
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, Keep};
+use super::say::say;
 use super::sweep;
 use crate::git::{Git, Scratch, changed, disposable, tree};
 use crate::model::{Room, Trust};
@@ -26,7 +27,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     fresh(&folder, own(task, Room::TMP).as_ref())?;
     // What `ci-clean --cache` had no time for. It is in nobody's way.
     if let Err(error) = sweep::remove(&folder, OsStr::new(cache::ASIDE)) {
-        eprintln!("{error}; it is tried again");
+        say!("{error}; it is tried again");
     }
     for name in [Room::HOME, Room::CACHE].map(OsStr::new) {
         match task.keep {

@@ -1,6 +1,7 @@
 //! Asking a site how it is (Dokku's checks: attempts, timeout, interval, expected content).
 
 use super::protocol::{Failure, HealthAnswer, HealthTask, Line};
+use super::say::say;
 use crate::config::project::Health;
 use std::io::{self, Read};
 use std::thread;
@@ -23,7 +24,7 @@ pub(super) fn check(task: &HealthTask) -> Result<HealthAnswer, Failure> {
             Ok(()) => return Ok(HealthAnswer::Healthy { attempt }),
             Err(what) => seen = what,
         }
-        eprintln!("{}: {}; attempt {attempt} of {}", health.url, Line::cut(&seen), health.attempts);
+        say!("{}: {}; attempt {attempt} of {}", health.url, Line::cut(&seen), health.attempts);
     }
     Ok(HealthAnswer::Sick { seen: Line::cut(&seen) })
 }

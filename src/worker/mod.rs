@@ -27,6 +27,7 @@ mod release;
 mod release_make;
 mod report;
 pub mod run;
+mod say;
 mod secret;
 mod survey;
 mod sweep;

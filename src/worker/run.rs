@@ -1,6 +1,7 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
+use super::say::say;
 use super::{cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret, survey};
 use crate::worker::protocol::{
     CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseCheckTask,
@@ -29,7 +30,7 @@ pub fn main() -> ExitCode {
     match out.write_all(&answer).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("the answer cannot be written: {e}");
+            say!("the answer cannot be written: {e}");
             ExitCode::FAILURE
         }
     }
@@ -100,7 +101,7 @@ fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
 }
 
 fn failed(failure: Failure) -> Vec<u8> {
-    eprintln!("{failure}");
+    say!("{failure}");
     match serde_json::to_vec(&Answer::<()>::Failed(failure)) {
         Ok(text) => text,
         Err(_) => unreachable!("a kind and a line are always valid JSON"),

@@ -20,6 +20,7 @@ mod order;
 mod outside;
 mod pipeline;
 mod polling;
+mod recipes;
 mod relaxations;
 mod remotes;
 mod results;
