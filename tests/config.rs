@@ -46,7 +46,7 @@ fn a_sound_tree() {
         ("2 projects, none with errors\n", Some(0))
     );
     let (site, project) = load_project(&Place::under(root.path()), &"gkp".parse().unwrap()).unwrap();
-    assert_eq!((site, project.steps.len(), project.deploy), (Site::default(), 1, None));
+    assert_eq!((site, project.steps.len(), project.targets), (Site::default(), 1, Vec::new()));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn the_installed_examples_are_right() {
     let root = tree(&[("ci.toml", &site), ("projects.d/gkp.toml", &project)]);
     let (site, project) = load_project(&Place::under(root.path()), &name).unwrap();
     assert_eq!(site.mail.from.as_deref(), Some("ci@example.org"));
-    assert_eq!(project.deploy.unwrap().health.unwrap().contains.as_deref(), Some("%{commit}"));
+    assert_eq!(project.targets[0].health.as_ref().unwrap().contains.as_deref(), Some("%{commit}"));
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn has_all(table: &toml::Table, keys: &'static [Key]) {
         };
         assert!(default.is_none_or(|default| default == *value), "{}: {value}", key.name);
         match (key.kind, value) {
-            (Kind::Table(keys), toml::Value::Table(table)) => has_all(table, keys),
+            (Kind::Table(keys) | Kind::Either(keys), toml::Value::Table(table)) => has_all(table, keys),
             (Kind::Tables(keys), toml::Value::Array(tables)) => has_all(tables[0].as_table().unwrap(), keys),
             _ => {}
         }

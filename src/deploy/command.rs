@@ -34,7 +34,7 @@ impl Run<'_> {
 
     fn command(&mut self, stage: Stage, line: usize) -> Result<(), Halt> {
         let order = Order::Command {
-            project: self.project.name.clone(),
+            target: self.deploy.target_id(),
             deploy: self.deploy.id,
             stage,
             line,
@@ -50,7 +50,7 @@ impl Run<'_> {
         let ended = self.attend();
         // Its name is free for the next one, and after SIGTERM nothing goes on without us.
         self.order(&Order::StopCommand { project: self.project.name.clone(), deploy: self.deploy.id })?;
-        self.log.drain(&mut to_journal(&self.build, self.deploy.id))?;
+        self.log.drain(&mut to_journal(&self.deploy))?;
         match how_it_ended(&ended?, self.target.timeout) {
             Ok(()) => Ok(()),
             Err(why) => Err(self.failure(why)),
@@ -65,8 +65,8 @@ impl Run<'_> {
         let attendant = Attendant { bus: &self.bus, address: &self.place.bus, bell: self.bell, written: None };
         loop {
             let log = &mut self.log;
-            let mut journal = to_journal(&self.build, self.deploy.id);
-            let attended = attendant.attend(&name, &mut log.recorder, log.pipe.as_fd(), patience, &mut journal);
+            let mut journal = to_journal(&self.deploy);
+            let attended = attendant.attend(&name, None, &mut log.recorder, log.pipe.as_fd(), patience, &mut journal);
             match attended.map_err(|source| self.log.error(source))? {
                 Attended::Over(state) => return Ok(*state),
                 Attended::Lost(error) => return Err(CarryError::from(error).into()),
@@ -87,6 +87,7 @@ impl Run<'_> {
             ("CI_BUILD", deploy.number.to_string()),
             ("CI_COMMIT", deploy.commit.to_string()),
             ("CI_DEPLOY", deploy.id.to_string()),
+            ("CI_TARGET", deploy.target.to_string()),
             ("CI_RELEASE", deploy.release().to_string()),
             ("CI_ROOT", root.clone().into_owned()),
             ("CI_REASON", deploy.reason.clone().unwrap_or_else(|| deploy.origin.describe())),

@@ -21,7 +21,7 @@ impl Run<'_> {
             if self.bell.is_terminated() {
                 return Err(Halt::Leave);
             }
-            self.order(&Order::Service { project: self.project.name.clone(), action, unit: unit.clone() })?;
+            self.order(&Order::Service { target: self.deploy.target_id(), action, unit: unit.clone() })?;
             let watch = self.bus.watch(&unit)?;
             let pulse = pulse(&self.bus.state(&unit)?);
             self.compare(&unit, &pulse, &pulse)?;

@@ -1,9 +1,10 @@
 //! What each order comes to.
 
-use super::{command, service, step, work};
+use super::command::{self, Command};
+use super::{service, step, work};
 use crate::config::project::BuildOutside;
 use crate::config::{LoadError, Project, load_project};
-use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
+use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, TargetId, Trust, unit};
 use crate::order::{Order, Reply, ServiceAction};
 use crate::systemd::{Accounting, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb};
 use std::os::fd::OwnedFd;
@@ -60,7 +61,7 @@ impl Launcher {
                 Ok(queued)
             }
             Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
-            Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
+            Order::Deploy { target } => self.queue(Verb::Start, &unit::deploy_unit(&target)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&step.build.project)?;
@@ -80,11 +81,11 @@ impl Launcher {
             Order::Work { project, work, job, timeout } => {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
-                let unit = work::unit_name(&project.name, work, &job)?;
+                let unit = work::unit_name(&project.name, &work, &job)?;
                 let ends = [task, answer, messages];
                 let again = ends.each_ref().map(OwnedFd::try_clone);
-                let describe = |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, ends);
-                let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(work, refusal));
+                let describe = |ends| work::describe(&self.place, &project, &work, unit.clone(), timeout, ends);
+                let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(&work, refusal));
                 let started = start(ends)?;
                 if started != Reply::Exists {
                     return Ok(started);
@@ -95,19 +96,21 @@ impl Launcher {
                 start([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])
             }
             Order::StopWork { project, work, job } => {
-                self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
+                self.stop_and_let_go(&work::unit_name(&project, &work, &job)?)?;
                 Ok(Reply::Done)
             }
-            Order::Command { project, deploy, stage, line, release, env } => {
+            Order::Command { target, deploy, stage, line, release, env } => {
                 let [output] = these(descriptors)?;
-                let project = self.project(&project)?;
-                self.start(command::describe(&self.place, &project, deploy, stage, line, &release, env, output)?)
+                let project = self.project(&target.project)?;
+                let target = work::target(&project, &target.target)?;
+                let command = Command { deploy, stage, line, release: &release, env };
+                self.start(command::describe(&self.place, &project.name, target, command, output)?)
             }
             Order::StopCommand { project, deploy } => {
                 self.stop_and_let_go(&command::unit_name(&project, deploy))?;
                 Ok(Reply::Done)
             }
-            Order::Service { project, action, unit } => self.service(&project, action, &unit),
+            Order::Service { target, action, unit } => self.service(&target, action, &unit),
         }
     }
 
@@ -222,17 +225,17 @@ impl Launcher {
         }
     }
 
-    fn service(&self, project: &ProjectName, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
-        let config = self.project(project)?;
-        let deploy = config.deploy.ok_or_else(|| refused(format!("{project} has no [deploy]")))?;
+    fn service(&self, target: &TargetId, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
+        let project = self.project(&target.project)?;
+        let deploy = work::named_target(&project, &target.target)?;
         let (named, key, verb) = match action {
             ServiceAction::Restart => (&deploy.restart, "restart", Verb::Restart),
             ServiceAction::Reload => (&deploy.reload, "reload", Verb::Reload),
         };
         if !named.iter().any(|name| name == unit) {
-            let message =
-                format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
-            return Err(refused(message));
+            let file = self.place.project_file(&project.name);
+            let whose = if deploy.name.is_default() { String::new() } else { format!(", target {}", deploy.name) };
+            return Err(refused(format!("{unit} is not in `{key}` of [deploy] in {}{whose}", file.display())));
         }
         match action {
             // The release before may have used up the unit's start limit; this one has not.

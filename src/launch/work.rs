@@ -6,7 +6,7 @@ use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
-use crate::model::{Place, ProjectName, Room, unit};
+use crate::model::{Place, ProjectName, Room, TargetName, unit};
 use crate::order::{Reply, Work};
 use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
@@ -21,7 +21,7 @@ const RESULTS_MEMORY: u64 = 512 << 20;
 /// The credential that a git worker finds its key or token in.
 const GIT_CREDENTIAL: &str = "git";
 
-fn word(work: Work) -> &'static str {
+fn word(work: &Work) -> &'static str {
     match work {
         Work::Refs => "refs",
         Work::Fetch => "fetch",
@@ -30,13 +30,13 @@ fn word(work: Work) -> &'static str {
         Work::Cache { trust: _ } => "cache",
         Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
-        Work::Release => "release",
+        Work::Release { target: _ } => "release",
         Work::Health => "health",
         Work::Mail => "mail",
     }
 }
 
-pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<String, Refusal> {
+pub(super) fn unit_name(project: &ProjectName, work: &Work, job: &str) -> Result<String, Refusal> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if job.is_empty() || job.len() > 64 || !job.chars().all(plain) {
         return Err(refused(format!("{job:?} cannot be part of a unit's name")));
@@ -47,7 +47,7 @@ pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<
 pub(super) fn describe(
     place: &Place,
     project: &Project,
-    work: Work,
+    work: &Work,
     unit: String,
     timeout: Duration,
     [task, answer, messages]: [OwnedFd; 3],
@@ -69,11 +69,11 @@ pub(super) fn describe(
         Work::Refs => git(place, project, Network::Host, &[])?,
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
-        Work::Checkout { trust } => checkout(place, project, trust)?,
-        Work::Cache { trust } => cache(place, project, trust)?,
-        Work::Results { trust, slot } => results(place, project, &room(place, project, trust)?.in_slot(slot)),
+        Work::Checkout { trust } => checkout(place, project, *trust)?,
+        Work::Cache { trust } => cache(place, project, *trust)?,
+        Work::Results { trust, slot } => results(place, project, &room(place, project, *trust)?.in_slot(*slot)),
         Work::Secrets => secrets(place, project)?,
-        Work::Release => release(place, project)?,
+        Work::Release { target } => release(place, project, self::target(project, target)?),
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
     });
@@ -81,8 +81,8 @@ pub(super) fn describe(
 }
 
 /// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
-pub(super) fn explained(work: Work, refusal: Refusal) -> Refusal {
-    if work != Work::Secrets {
+pub(super) fn explained(work: &Work, refusal: Refusal) -> Refusal {
+    if *work != Work::Secrets {
         return refusal;
     }
     match refusal {
@@ -170,9 +170,17 @@ fn results(place: &Place, project: &Project, room: &Room) -> Vec<Property> {
     properties
 }
 
-/// The deploy target of a project, and its user: there, and nobody who must not be given work.
-pub(super) fn target(project: &Project) -> Result<&Deploy, Refusal> {
-    let deploy = project.deploy.as_ref().ok_or_else(|| refused(format!("{} has no [deploy]", project.name)))?;
+/// A target of a project, if its file has it.
+pub(super) fn named_target<'a>(project: &'a Project, name: &TargetName) -> Result<&'a Deploy, Refusal> {
+    project.target(name).ok_or_else(|| {
+        let whose = if name.is_default() { String::new() } else { format!(" for {name}") };
+        refused(format!("{} has no [deploy]{whose}", project.name))
+    })
+}
+
+/// A target and its user: there, and nobody who must not be given work.
+pub(super) fn target<'a>(project: &'a Project, name: &TargetName) -> Result<&'a Deploy, Refusal> {
+    let deploy = named_target(project, name)?;
     match nix::unistd::User::from_name(&deploy.user) {
         Ok(Some(user)) if user.uid.is_root() => Err(refused(format!("{} is root; a deploy never is", deploy.user))),
         Ok(Some(_)) => Ok(deploy),
@@ -185,8 +193,7 @@ pub(super) fn target(project: &Project) -> Result<&Deploy, Refusal> {
     }
 }
 
-fn release(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
-    let deploy = target(project)?;
+fn release(place: &Place, project: &Project, deploy: &Deploy) -> Vec<Property> {
     let root = text(&deploy.root);
     let mut properties = vec![Property::user(&deploy.user), Property::slice(&unit::project_slice(&project.name))];
     properties.extend(walls(Network::None));
@@ -195,7 +202,7 @@ fn release(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
     properties.push(Property::private_tmp(true));
     // Bound, not only writable: the root may lie in a home, and homes are hidden. Missing is the worker's to say.
     properties.push(Property::bind_paths(&[(&format!("-{root}"), &root)]));
-    Ok(properties)
+    properties
 }
 
 fn health(place: &Place, project: &Project) -> Vec<Property> {

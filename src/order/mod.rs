@@ -13,7 +13,9 @@ pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
-use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, Trust};
+use crate::model::{
+    BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, TargetId, TargetName, Trust,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,10 +42,10 @@ pub enum Order {
     },
     /// Have the queue looked at again in a while; answered when systemd has queued it.
     LookAgain,
-    /// Start a project's deploys; answered when systemd has queued it.
+    /// Start the deploys to a target; answered when systemd has queued it.
     Deploy {
-        /// Whose.
-        project: ProjectName,
+        /// Which.
+        target: TargetId,
     },
     /// Start a step; one descriptor: its output.
     Step(StepOrder),
@@ -74,10 +76,10 @@ pub enum Order {
         /// Which.
         job: String,
     },
-    /// Run one of the project's `[deploy]` commands in a release; one descriptor: its output.
+    /// Run one of a target's commands in a release; one descriptor: its output.
     Command {
-        /// Whose.
-        project: ProjectName,
+        /// On which target.
+        target: TargetId,
         /// Of which deploy.
         deploy: DeployId,
         /// Of which list.
@@ -96,10 +98,10 @@ pub enum Order {
         /// Of which deploy.
         deploy: DeployId,
     },
-    /// Restart or reload a unit that the project's file names; answered when the job has ended.
+    /// Restart or reload a unit that the project's file names for a target; answered when the job has ended.
     Service {
-        /// Whose.
-        project: ProjectName,
+        /// For which.
+        target: TargetId,
         /// What with it.
         action: ServiceAction,
         /// Which.
@@ -172,7 +174,7 @@ pub enum Shutdown {
 }
 
 /// As what a worker runs: decides user, sandbox, network and credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Work {
     /// Lists a remote's refs: the git user, network, credential.
@@ -201,8 +203,11 @@ pub enum Work {
         /// For whose commits.
         trust: Trust,
     },
-    /// Works on the deploy target: its user, no network.
-    Release,
+    /// Works on a deploy target: its user, no network.
+    Release {
+        /// Which of the project's.
+        target: TargetName,
+    },
     /// Asks a site how it is: nobody, network.
     Health,
     /// Hands a mail to sendmail.

@@ -13,4 +13,5 @@ pub mod rerun;
 pub mod result;
 pub mod retry;
 pub mod supersede;
+pub mod target;
 pub mod tips;
