@@ -32,14 +32,16 @@ pub struct SetAsideTask {
     /// The room's folder.
     pub folder: PathBuf,
     /// Which.
+    #[serde(default)]
     pub what: SetAside,
 }
 
 /// What is to go out of the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SetAside {
     /// HOME and cache: the next build makes new ones.
+    #[default]
     All,
     /// Single entries; those that are not there any more are passed over.
     Entries(Vec<EntryName>),

@@ -18,6 +18,7 @@ pub struct ReportTask {
     /// Which files.
     pub patterns: Vec<WantedFiles>,
     /// The attempt of the step that they are to be of, from 1.
+    #[serde(default)]
     pub attempt: u32,
     /// When that began: what was there before is not of it.
     pub since: Timestamp,
