@@ -38,8 +38,8 @@ impl Run<'_> {
             tx.set_live(&project, previous, Timestamp::now())?;
             Ok::<_, StoreError>(())
         })?;
-        self.services()?;
+        self.services(previous)?;
         let known = self.store.read().release(&self.project.name, previous)?;
-        self.check_health(previous, known.map(|release| release.commit).as_ref())
+        self.checks(previous, known.map(|release| release.commit).as_ref())
     }
 }

@@ -13,7 +13,9 @@ pub use client::{Given, OrderError, Orders};
 pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
-use crate::model::{BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, Trust};
+use crate::model::{
+    BuildId, DeployId, ProjectName, ReleaseName, SecretName, ServiceAction, Slot, StepIndex, StepName, Trust,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -96,7 +98,7 @@ pub enum Order {
         /// Of which deploy.
         deploy: DeployId,
     },
-    /// Restart or reload a unit that the project's file names; answered when the job has ended.
+    /// Do with a unit what the project's file says; answered when the job has ended.
     Service {
         /// Whose.
         project: ProjectName,
@@ -203,6 +205,8 @@ pub enum Work {
     },
     /// Works on the deploy target: its user, no network.
     Release,
+    /// Tells where the main processes of the project's services run: nobody known, who may look at any process, no network.
+    Processes,
     /// Asks a site how it is: nobody, network.
     Health,
     /// Hands a mail to sendmail.
@@ -217,18 +221,10 @@ pub enum Stage {
     Prepare,
     /// `migrate`
     Migrate,
+    /// The commands of `[[deploy.check]]`, by the line of all checks.
+    Check,
     /// `finish`
     Finish,
-}
-
-/// What a deploy does with a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServiceAction {
-    /// `restart`
-    Restart,
-    /// `reload`
-    Reload,
 }
 
 /// What `ci-launch` says.

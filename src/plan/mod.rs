@@ -1,5 +1,6 @@
 //! The decisions: pure functions from what is known to what is to be done, with the reason. No I/O, no clock.
 
+pub mod check;
 pub mod conditions;
 pub mod deploy;
 pub mod dispatch;
@@ -11,5 +12,6 @@ pub mod report;
 pub mod rerun;
 pub mod result;
 pub mod retry;
+pub mod service;
 pub mod supersede;
 pub mod tips;

@@ -1,6 +1,9 @@
 //! What is green goes live, and what is not well comes back.
 
+mod checks;
 mod kills;
+mod services;
+mod stale;
 
 use crate::harness::{Machine, Suite, install_into};
 use serde_json::Value;
