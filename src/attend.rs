@@ -3,7 +3,7 @@
 
 use crate::model::place::BusAddress;
 use crate::output::{Interest, JournalBatch, Recorder, Stop};
-use crate::systemd::{Bus, BusError, Seen, UnitState, Waker};
+use crate::systemd::{Bus, BusError, Seen, UnitState, Waker, Watch};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
@@ -167,10 +167,12 @@ pub struct Attendant<'a> {
 }
 
 impl Attendant<'_> {
-    /// Takes output in until there is something else to do.
+    /// Takes output in until there is something else to do. `begun` is a watch on the unit from before its start, if there
+    /// is one.
     pub fn attend(
         &self,
         unit: &str,
+        begun: Option<Watch>,
         recorder: &mut Recorder,
         pipe: BorrowedFd<'_>,
         patience: Patience,
@@ -182,7 +184,7 @@ impl Attendant<'_> {
         let leaving = AtomicBool::new(false);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                if let Some(end) = self.watch(unit, &waker, &leaving) {
+                if let Some(end) = self.watch(unit, begun, &waker, &leaving) {
                     *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
                     bell.ring();
                 }
@@ -223,6 +225,7 @@ impl Attendant<'_> {
     pub fn attend_patiently(
         &self,
         unit: &str,
+        mut begun: Option<Watch>,
         recorder: &mut Recorder,
         pipe: BorrowedFd<'_>,
         patience: Patience,
@@ -230,7 +233,7 @@ impl Attendant<'_> {
     ) -> std::io::Result<Attended> {
         let mut told = false;
         loop {
-            match self.attend(unit, recorder, pipe, patience, journal) {
+            match self.attend(unit, begun.take(), recorder, pipe, patience, journal) {
                 Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                     if patience.until.is_some_and(|until| until <= Instant::now()) {
                         return Ok(Attended::Late);
@@ -253,6 +256,7 @@ impl Attendant<'_> {
     fn watch(
         &self,
         unit: &str,
+        mut begun: Option<Watch>,
         waker: &Mutex<Option<Waker>>,
         leaving: &AtomicBool,
     ) -> Option<Result<Unwatched, BusError>> {
@@ -261,7 +265,7 @@ impl Attendant<'_> {
         let too_much = |state: &UnitState| self.written.is_some_and(|wrote_too_much| wrote_too_much(state));
         let mut bus = self.bus.clone();
         loop {
-            let watched = bus.watch(unit).and_then(|mut watch| {
+            let watched = begun.take().map_or_else(|| bus.watch(unit), Ok).and_then(|mut watch| {
                 *waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch.waker());
                 tries = 0;
                 loop {

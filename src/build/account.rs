@@ -54,7 +54,7 @@ impl Supervisor<'_> {
     /// Looks out for processes that a step could not make: with its last process its control group may go, and with
     /// that the count.
     pub(super) fn watch_tasks(&self, unit: &str) -> TasksWatch {
-        let group = self.bus.state(unit).ok().and_then(|state| state.control_group);
+        let group = self.bus.control_group(unit).ok().flatten();
         let file = group.and_then(|group| tasks_file(&self.place.control_groups(), &group));
         TasksWatch::begin(file)
     }

@@ -2,6 +2,7 @@
 
 use super::log::to_journal;
 use super::spec::StepSpec;
+use super::steps::Asked;
 use super::supervise::{SuperviseError, Supervisor, Terminated};
 use crate::attend::{Attendant, Attended, Patience};
 use crate::config::project::When;
@@ -11,12 +12,21 @@ use crate::model::{StepRow, Verdict, unit};
 use crate::output::{Masker, Recorder};
 use crate::plan::result::{Ended, Progress};
 use crate::plan::retry;
-use crate::systemd::UnitState;
+use crate::systemd::{UnitState, Watch};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long steps have that run although the build has had its time or was stopped.
 const AFTERWARDS: Duration = Duration::from_secs(600);
+
+/// Who has asked for a step's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Nobody yet: this supervisor has just written down that it begins.
+    Ours,
+    /// Perhaps a supervisor before this one.
+    Unknown,
+}
 
 /// How a step is over for its supervisor.
 pub(super) enum Outcome {
@@ -34,11 +44,17 @@ impl Supervisor<'_> {
         spec: &StepSpec,
         recorder: &mut Recorder,
         progress: Progress,
+        attempt: Attempt,
     ) -> Result<(Outcome, Option<OwnedFd>), SuperviseError> {
         let (id, index) = (self.id.clone(), step.index);
         let name = unit::step_unit(&id, index);
         let stopped = progress.worst == Verdict::Cancelled && spec.when != When::Always;
-        let pipe = match self.running(index, &name)? {
+        let mut begun = None;
+        let running = match attempt {
+            Attempt::Ours => None,
+            Attempt::Unknown => self.running(index, &name)?,
+        };
+        let pipe = match running {
             Some(pipe) => pipe,
             None if stopped => return Ok((Outcome::Ended(Ended::Stopped, Usage::default()), None)),
             None => {
@@ -47,7 +63,9 @@ impl Supervisor<'_> {
                         .note(&retry::begins(again, step.attempts), &mut to_journal(&id, &step.name))
                         .map_err(|source| self.log_error(index, source))?;
                 }
-                match self.ask(step, spec)? {
+                let (asked, watch) = self.ask_and_watch(step, spec, &name);
+                begun = watch;
+                match asked? {
                     Ok(pipe) => pipe,
                     Err((error, pipe)) => {
                         return Ok((Outcome::Ended(Ended::Broken(error.to_string()), Usage::default()), Some(pipe)));
@@ -87,7 +105,7 @@ impl Supervisor<'_> {
                 bell: &self.bell,
                 written: wrote_too_much.as_ref().map(|asked| asked as _),
             }
-            .attend_patiently(&name, recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
+            .attend_patiently(&name, begun.take(), recorder, pipe.as_fd(), patience, &mut to_journal(&id, &step.name))
             .map_err(|source| self.log_error(index, source));
             let denied = tasks.end();
             let attended = attended?;
@@ -128,6 +146,17 @@ impl Supervisor<'_> {
             };
         };
         Ok((outcome, Some(pipe)))
+    }
+
+    /// Asks for the unit, and begins to watch it meanwhile.
+    fn ask_and_watch(&mut self, step: &StepRow, spec: &StepSpec, name: &str) -> (Asked, Option<Watch>) {
+        let bus = self.bus.clone();
+        std::thread::scope(|threads| {
+            let watch = threads.spawn(move || bus.watch(name));
+            let asked = self.ask(step, spec);
+            // Without one the attendant makes its own, and is patient with a bus that is away.
+            (asked, watch.join().ok().and_then(Result::ok))
+        })
     }
 
     /// A step that is stopped, unless it had ended by itself before that.

@@ -1,7 +1,7 @@
 //! One step after the other: asked for, attended to, judged, written down, let go.
 
 use super::again::Waited;
-use super::attempt::Outcome;
+use super::attempt::{Attempt, Outcome};
 use super::log::to_journal;
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor};
@@ -19,6 +19,9 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+/// The read end of a step's pipe, and why its unit was not started if it was not.
+pub(super) type Asked = Result<Result<OwnedFd, (OrderError, OwnedFd)>, SuperviseError>;
 
 /// How long the manager may take to put a pipe into the fd store.
 const STORE: Duration = Duration::from_secs(30);
@@ -138,7 +141,9 @@ impl Supervisor<'_> {
             self.write_down(step, verdict, &outcome, Usage::default())?;
             return Ok(Some(verdict));
         }
+        let mut attempt = Attempt::Unknown;
         if step.state == StepState::Pending {
+            attempt = Attempt::Ours;
             self.store.write_patiently(|tx| tx.step_started(&id, index, Timestamp::now()))?;
             journal::emit(
                 Event::StepStarted,
@@ -169,7 +174,8 @@ impl Supervisor<'_> {
                     Waited::Left => return Ok(None),
                 }
             }
-            let (outcome, pipe) = self.attend(&step, spec, recorder, progress)?;
+            let by = std::mem::replace(&mut attempt, Attempt::Unknown);
+            let (outcome, pipe) = self.attend(&step, spec, recorder, progress, by)?;
             let (ended, usage) = match outcome {
                 Outcome::Ended(ended, usage) => (ended, usage),
                 Outcome::Left => return Ok(None),
@@ -257,7 +263,7 @@ impl Supervisor<'_> {
         &mut self,
         step: &StepRow,
         spec: &StepSpec,
-    ) -> Result<Result<OwnedFd, (OrderError, OwnedFd)>, SuperviseError> {
+    ) -> Asked {
         let (reader, writer) = step_pipe().map_err(|source| self.log_error(step.index, source))?;
         let name = pipe_name(step.index);
         self.notifier.store(&name, reader.as_fd(), STORE)?;

@@ -78,7 +78,7 @@ impl Run<'_> {
         loop {
             let log = &mut self.log;
             let mut journal = to_journal(&self.build, self.deploy.id);
-            let attended = attendant.attend(&name, &mut log.recorder, log.pipe.as_fd(), patience, &mut journal);
+            let attended = attendant.attend(&name, None, &mut log.recorder, log.pipe.as_fd(), patience, &mut journal);
             match attended.map_err(|source| self.log.error(source))? {
                 Attended::Over(state) => return Ok(*state),
                 Attended::Lost(error) => return Err(CarryError::from(error).into()),

@@ -9,6 +9,8 @@ use super::scratch::ObjectFormat;
 use crate::model::{CommitId, FailureKind, RefName, Trust};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::num::NonZeroU32;
@@ -43,6 +45,8 @@ pub struct Mirror<'a> {
     git: Git<'a>,
     access: &'a Access,
     depth: Option<NonZeroU32>,
+    /// Where refs are, as far as somebody has asked since the last fetch: each question is a process.
+    tips: RefCell<BTreeMap<RefName, Option<CommitId>>>,
     _lock: Flock<File>,
 }
 
@@ -68,7 +72,7 @@ impl<'a> Mirror<'a> {
             remove_locks(&folder, Depth::Here).map_err(at("clean", folder))?;
         }
         remove_locks(&path.join("refs"), Depth::Below).map_err(at("clean", path.join("refs")))?;
-        let mirror = Mirror { git: git.owning(path), access, depth, _lock: lock };
+        let mirror = Mirror { git: git.owning(path), access, depth, tips: RefCell::default(), _lock: lock };
         let complete = path.join(COMPLETE);
         if !complete.try_exists().map_err(at("look at", complete.clone()))? {
             let format = object_format(&refs::list(git, access, &[])?)?.as_str();
@@ -96,6 +100,7 @@ impl<'a> Mirror<'a> {
     }
 
     fn fetch_refspecs(&self, refspecs: &[&str]) -> Result<(), GitError> {
+        self.tips.borrow_mut().clear();
         let mut command = self.git.command(["fetch", "--prune", "--force", "--no-tags", "--no-auto-maintenance"]);
         match self.depth {
             Some(depth) => drop(command.arg(format!("--depth={depth}"))),
@@ -123,7 +128,12 @@ impl<'a> Mirror<'a> {
 
     /// Where a branch or tag of the mirror is.
     pub fn tip(&self, name: &RefName) -> Result<Option<CommitId>, GitError> {
-        history::exists(&self.git, name.as_str())
+        if let Some(known) = self.tips.borrow().get(name) {
+            return Ok(known.clone());
+        }
+        let tip = history::exists(&self.git, name.as_str())?;
+        self.tips.borrow_mut().insert(name.clone(), tip.clone());
+        Ok(tip)
     }
 
     /// Whether what was asked is one whole commit that is here already, so that no server is needed.

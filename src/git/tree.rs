@@ -11,7 +11,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// What a folder was filled with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,25 @@ pub struct Filled {
 /// Only the mirror's objects are read. `read-tree` with a fresh index takes attributes from the commit itself, knows
 /// no filter, leaves no `.git`, and refuses names that would leave the folder. `git` must be borrowing.
 pub fn fill(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, target: &Path) -> Result<Filled, GitError> {
-    borrow(git, mirror, commit)?;
+    lend(git, mirror, commit)?;
+    thread::scope(|threads| {
+        let told = threads.spawn(|| history::commit(git, commit));
+        let files = fill_files(git, mirror, commit, shape, target);
+        match told.join().unwrap_or_else(|broken| panic::resume_unwind(broken)) {
+            Ok(commit) => Ok(Filled { files: files?, commit }),
+            // To ask first would be one process more for each checkout.
+            Err(error) => Err(missing(git, mirror, commit)?.unwrap_or(error)),
+        }
+    })
+}
+
+fn fill_files(
+    git: &Git<'_>,
+    mirror: &Path,
+    commit: &CommitId,
+    shape: &Shape,
+    target: &Path,
+) -> Result<u32, GitError> {
     let index = git.scratch().index();
     let sparse = !shape.sparse.is_empty();
     if sparse {
@@ -48,7 +68,7 @@ pub fn fill(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, targ
     if shape.submodules {
         files += fill_modules(git, &index, target)?;
     }
-    Ok(Filled { files, commit: history::commit(git, commit)? })
+    Ok(files)
 }
 
 /// Fills the folders of all submodules of a tree, and theirs; says with how many files.
@@ -127,12 +147,19 @@ fn entries_of(git: &Git<'_>, index: &Path) -> Result<impl Iterator<Item = (Tag, 
 
 /// Lets `git` read the mirror's objects, in which the commit must be.
 pub fn borrow(git: &Git<'_>, mirror: &Path, commit: &CommitId) -> Result<(), GitError> {
-    git.scratch().borrow(Some(mirror), ObjectFormat::of(commit.as_str()))?;
-    if history::exists(git, commit.as_str())?.as_ref() != Some(commit) {
-        let says = format!("commit {commit} is not in the mirror {}", mirror.display());
-        return Err(GitError::said(FailureKind::NoSuchCommit, says));
-    }
-    Ok(())
+    lend(git, mirror, commit)?;
+    missing(git, mirror, commit)?.map_or(Ok(()), Err)
+}
+
+fn lend(git: &Git<'_>, mirror: &Path, commit: &CommitId) -> Result<(), GitError> {
+    git.scratch().borrow(Some(mirror), ObjectFormat::of(commit.as_str()))
+}
+
+/// The error for a commit that the mirror has not; nothing if it has it.
+fn missing(git: &Git<'_>, mirror: &Path, commit: &CommitId) -> Result<Option<GitError>, GitError> {
+    let there = history::exists(git, commit.as_str())?.as_ref() == Some(commit);
+    let says = || format!("commit {commit} is not in the mirror {}", mirror.display());
+    Ok((!there).then(|| GitError::said(FailureKind::NoSuchCommit, says())))
 }
 
 /// What a path of a commit is.

@@ -10,6 +10,8 @@ use zbus::zvariant::{self, Value};
 
 /// The interface that every unit has.
 pub(super) const UNIT: &str = "org.freedesktop.systemd1.Unit";
+/// The one that services have beside it.
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 answers! {
     /// `LoadState`: whether the unit's configuration could be read.
@@ -164,9 +166,15 @@ impl Bus {
 }
 
 impl Bus {
+    /// The control group of a service below the mount point, while it has one.
+    pub fn control_group(&self, unit: &str) -> Result<Option<String>, BusError> {
+        let group: String = self.property(&path_of(unit), SERVICE, "ControlGroup")?;
+        Ok(Some(group).filter(|group| !group.is_empty()))
+    }
+
     /// Whether a service has a network of its own (`PrivateNetwork=`); one that does not exist has none.
     pub fn has_private_network(&self, unit: &str) -> Result<bool, BusError> {
-        self.property(&path_of(unit), "org.freedesktop.systemd1.Service", "PrivateNetwork")
+        self.property(&path_of(unit), SERVICE, "PrivateNetwork")
     }
 }
 

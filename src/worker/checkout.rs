@@ -4,23 +4,37 @@ use super::cache;
 use super::folder::{Folder, FolderError, Kind};
 use super::incremental::{self, Updated};
 use super::pipeline;
-use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, Keep};
+use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
 use super::sweep;
 use crate::git::{Git, Scratch, changed, disposable, tree};
 use crate::model::{Room, Trust};
 use nix::errno::Errno;
 use std::ffi::OsStr;
+use std::thread;
 use std::time::Instant;
 
+/// Where the workspace of the build before is while it is being removed.
+const OLD: &str = ".old";
+
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
+    match make(task, deadline) {
+        // A build may have left a full disk. What it left is removed by now, or will be before anything is made.
+        Err(failure) if failure.kind == FailureKind::Disk => {
+            eprintln!("{failure}; once more, without what the build before has left");
+            make(task, deadline)
+        }
+        done => done,
+    }
+}
+
+fn make(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::reclaim(&task.folder)?;
     match task.trust {
         Trust::Inside => {}
         Trust::Outside => sweep::empty(&folder)?,
     }
-    // What takes most room first: a build may have left a full disk.
     if !matches!(task.keep, Keep::Untracked { .. }) {
-        fresh(&folder, own(task, Room::WORKSPACE).as_ref())?;
+        put_out_of_the_way(&folder, task)?;
     }
     fresh(&folder, own(task, Room::ARTIFACTS).as_ref())?;
     fresh(&folder, own(task, Room::TMP).as_ref())?;
@@ -42,7 +56,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
         None => None,
     };
     let filled = match &task.keep {
-        Keep::Homes | Keep::Nothing => fill(task, &git, &folder)?,
+        Keep::Homes | Keep::Nothing => fill_while_sweeping(task, &git, &folder)?,
         Keep::Untracked { previous } => match incremental::update(&folder, &git, task, previous)? {
             Updated::Done(filled) => filled,
             Updated::TooOld => fill(task, &git, &folder)?,
@@ -54,6 +68,36 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     }
     let changed = task.since.as_ref().map(|since| changed::paths(&git, since, &task.commit)).transpose()?;
     Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, changed: changed.flatten(), pipeline })
+}
+
+/// Moves what the build before has left where it can be removed while the next tree is made. What cannot be moved stays,
+/// to be emptied in its place.
+fn put_out_of_the_way(folder: &Folder, task: &CheckoutTask) -> Result<(), FolderError> {
+    let (workspace, old) = (own(task, Room::WORKSPACE), own(task, OLD));
+    // Only a checkout that was killed leaves it.
+    sweep::remove(folder, old.as_ref())?;
+    if folder.kind(workspace.as_ref())? != Some(Kind::Folder) {
+        return Ok(());
+    }
+    match folder.rename(workspace.as_ref(), folder, old.as_ref()) {
+        Err(e) if stays(&e) => Ok(()),
+        done => done,
+    }
+}
+
+/// Removes the old tree and makes the new one, side by side.
+fn fill_while_sweeping(task: &CheckoutTask, git: &Git<'_>, folder: &Folder) -> Result<tree::Filled, Failure> {
+    let old = own(task, OLD);
+    let (filled, swept) = thread::scope(|threads| {
+        let sweeper = threads.spawn(|| sweep::remove(folder, old.as_ref()));
+        let filled = fill(task, git, folder);
+        (filled, sweeper.join())
+    });
+    match swept {
+        Ok(swept) => swept?,
+        Err(_) => return Err(Failure::new(FailureKind::Internal, "removing the old workspace broke; see the journal")),
+    }
+    filled
 }
 
 fn fill(task: &CheckoutTask, git: &Git<'_>, folder: &Folder) -> Result<tree::Filled, Failure> {
@@ -86,8 +130,12 @@ pub(super) fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError
             drop(emptied);
             folder.make_sub(name)
         }
-        // The parent is not ours, or the unit has mounted something here.
-        Err(e) if matches!(e.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS)) => Ok(emptied),
+        Err(e) if stays(&e) => Ok(emptied),
         Err(e) => Err(e),
     }
+}
+
+/// Whether a folder could not be moved or removed because its parent is not ours, or the unit has mounted something on it.
+fn stays(error: &FolderError) -> bool {
+    matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS | Errno::EXDEV))
 }
