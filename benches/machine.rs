@@ -4,6 +4,8 @@
 
 #[path = "../tests/harness/mod.rs"]
 mod harness;
+#[path = "machine/requests.rs"]
+mod requests;
 
 use harness::{Machine, Suite, install_into};
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ fn main() {
     loud_step(&machine, "1 GB of output", "seq 1 200000000 | head -c 1000000000");
     loud_step(&machine, "one line of 200 MB", "seq 1 200000000 | head -c 200000000 | tr '[:space:]' ' '");
     push_to_live(&machine);
+    requests::lost_during_deploys(&machine);
 }
 
 fn prepare(machine: &Machine) {

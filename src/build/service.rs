@@ -180,7 +180,8 @@ impl Supervisor<'_> {
             let patience = Patience { silence: None, until: None };
             let attendant = Attendant { bus: &bus, address: &address, bell: &own, written: None };
             let mut journal = to_journal(&id, &name);
-            let attended = attendant.attend_patiently(&unit, None, &mut recorder, pipe.as_fd(), patience, &mut journal)?;
+            let attended =
+                attendant.attend_patiently(&unit, None, &mut recorder, pipe.as_fd(), patience, &mut journal)?;
             drop(journal);
             Ok(Recorded { recorder, pipe, attended })
         });

@@ -259,11 +259,7 @@ impl Supervisor<'_> {
     }
 
     /// Asks for the step's unit. The pipe is in the fd store before, so that no moment is left in which we alone hold it.
-    pub(super) fn ask(
-        &mut self,
-        step: &StepRow,
-        spec: &StepSpec,
-    ) -> Asked {
+    pub(super) fn ask(&mut self, step: &StepRow, spec: &StepSpec) -> Asked {
         let (reader, writer) = step_pipe().map_err(|source| self.log_error(step.index, source))?;
         let name = pipe_name(step.index);
         self.notifier.store(&name, reader.as_fd(), STORE)?;

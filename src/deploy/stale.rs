@@ -34,7 +34,9 @@ impl Run<'_> {
                 }
             }
             match not_yet {
-                Some(how) if deadline <= Instant::now() => return Err(self.failure(how)),
+                Some(how) if deadline <= Instant::now() => {
+                    return Err(self.failure(format!("{how}; ci-deploy(1) tells of set-ups that are right")));
+                }
                 Some(_) => self.pause(Instant::now() + PAUSE)?,
                 None => return unknown.iter().try_for_each(|why| self.say(why)),
             }

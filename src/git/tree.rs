@@ -41,13 +41,7 @@ pub fn fill(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, targ
     })
 }
 
-fn fill_files(
-    git: &Git<'_>,
-    mirror: &Path,
-    commit: &CommitId,
-    shape: &Shape,
-    target: &Path,
-) -> Result<u32, GitError> {
+fn fill_files(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, target: &Path) -> Result<u32, GitError> {
     let index = git.scratch().index();
     let sparse = !shape.sparse.is_empty();
     if sparse {

@@ -3,6 +3,7 @@
 mod checks;
 mod kills;
 mod services;
+mod setups;
 mod stale;
 
 use crate::harness::{Machine, Suite, install_into};
