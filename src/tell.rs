@@ -104,8 +104,8 @@ fn broken_tests(this: BuildNumber, tests: &[StepTests]) -> Vec<String> {
 /// Of a deploy that did not end with its build live.
 pub fn deploy(site: &Site, deploy: &Deploy, outcome: Outcome, summary: &str) -> Letter {
     let shout = if outcome == Outcome::Down { "DOWN: " } else { "" };
-    let subject = format!("[{}] {shout}{}:{} {}", site.title, deploy.project, deploy.number, outcome.describe());
-    let mut body = format!("{} build {}: {}.\n", deploy.project, deploy.number, outcome.describe());
+    let subject = format!("[{}] {shout}{} {}", site.title, deploy.describe(), outcome.describe());
+    let mut body = format!("The deploy of {}: {}.\n", deploy.describe(), outcome.describe());
     let written = writeln!(
         body,
         "\n  {summary}\n\nThe build and its deploy: {}/p/{}/{}/",

@@ -46,7 +46,7 @@ fn a_sound_tree() {
         ("2 projects, none with errors\n", Some(0))
     );
     let (site, project) = load_project(&Place::under(root.path()), &"gkp".parse().unwrap()).unwrap();
-    assert_eq!((site, project.steps.len(), project.deploy), (Site::default(), 1, None));
+    assert_eq!((site, project.steps.len(), project.targets), (Site::default(), 1, Vec::new()));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn the_installed_examples_are_right() {
     let root = tree(&[("ci.toml", &site), ("projects.d/gkp.toml", &project)]);
     let (site, project) = load_project(&Place::under(root.path()), &name).unwrap();
     assert_eq!(site.mail.from.as_deref(), Some("ci@example.org"));
-    let probes: Vec<String> = project.deploy.unwrap().checks.iter().map(|check| check.probe.to_string()).collect();
+    let probes: Vec<String> = project.targets[0].checks.iter().map(|check| check.probe.to_string()).collect();
     assert_eq!(
         probes,
         [
@@ -265,7 +265,7 @@ fn has_all(table: &toml::Table, keys: &'static [Key]) {
         };
         assert!(default.is_none_or(|default| default == *value), "{}: {value}", key.name);
         match (key.kind, value) {
-            (Kind::Table(keys), toml::Value::Table(table)) => has_all(table, keys),
+            (Kind::Table(keys) | Kind::Either(keys), toml::Value::Table(table)) => has_all(table, keys),
             // Where keys exclude each other, each stands in one of several.
             (Kind::Tables(keys), toml::Value::Array(tables)) => {
                 has_all(&tables.iter().rev().flat_map(|table| table.as_table().unwrap().clone()).collect(), keys);

@@ -36,6 +36,8 @@ impl Scratch {
 fn mistakes_and_their_answers() {
     let step = "[[step]]\nname = 'a'\nrun = 'a'\n";
     let deploy = "[deploy]\nroot = '/srv/gkp'\nuser = 'gkp'\n";
+    let demo = "[[deploy]]\nname = 'demo'\nroot = '/srv/demo'\nuser = 'gkp'\n";
+    let staging = demo.replace("demo", "staging");
     let health = format!("{deploy}[deploy.health]\nurl = 'http://localhost/'\n");
     let check = &format!("{deploy}[[deploy.check]]\n");
     let scratch = Scratch::new();
@@ -72,10 +74,6 @@ fn mistakes_and_their_answers() {
         (
             "[[schedule]]\ncalendar = 'daily'",
             "2:3: `schedule` is not available in this version of unitci; a systemd timer",
-        ),
-        (
-            "[[deploy]]\nroot = '/x'",
-            "2:1: [[deploy]] is not available in this version of unitci; a project has one target",
         ),
         ("notify.irc = '#gkp'", "2:8: `irc` is not available in this version of unitci"),
         ("build.keep.builds = 2", "2:7: `keep` is not available in this version of unitci"),
@@ -197,6 +195,31 @@ fn mistakes_and_their_answers() {
             "7:1: unknown key `tcp` in [deploy.health]; it belongs into [[deploy.check]]",
         ),
         (&format!("{health}contains = '%{{sha}}'"), "7:12: \"%{sha}\" is not filled in; known: %{commit}, %{build}"),
+        // [[deploy]]
+        (&format!("{staging}{demo}"), ""),
+        (&format!("{deploy}{demo}").replacen("[deploy]", "[[deploy]]", 1), ""),
+        (&format!("{staging}automatic = false\n[deploy.health]\nurl = 'http://localhost/'\n{demo}"), ""),
+        (&format!("{deploy}{demo}"), "5:3: write one [deploy], or several [[deploy]], not both"),
+        (&format!("{demo}{deploy}"), "6:2: write one [deploy], or several [[deploy]], not both"),
+        (&format!("{deploy}[deploy]"), "5:2: write one [deploy], or several [[deploy]], not both"),
+        ("deploy = 1", "2:10: expected a table, or several, each under its own header in double brackets, found"),
+        ("[[deploy]]\nroot = '/srv/x'", "2:1: `user` is missing in [[deploy]]"),
+        (&format!("{staging}{demo}[deploy.health]\nstatus = 200"), "10:1: `url` is missing in [deploy.health]"),
+        (&format!("{demo}name = 'Demo'"), "6:1: duplicate key"),
+        ("[[deploy]]\nname = 'De mo'\nroot = '/srv/x'\nuser = 'x'", "3:8: a target name is written with a-z"),
+        (
+            &format!("{demo}{demo}").replacen("/srv/demo", "/srv/x", 1),
+            "7:8: another [[deploy]] has the name demo already",
+        ),
+        (
+            "[[deploy]]\nroot = '/srv/a'\nuser = 'x'\n[[deploy]]\nroot = '/srv/b'\nuser = 'x'",
+            "5:1: another [[deploy]] has the name default already; each needs one of its own",
+        ),
+        (
+            &format!("{staging}{demo}").replace("/srv/demo", "/srv/staging/demo"),
+            "8:8: the target staging has this folder",
+        ),
+        (&format!("{demo}automatic = 'no'"), "6:13: expected true or false, found a text"),
         // [notify]
         ("notify.mail = ['dev']", "2:16: not a mail address"),
         ("notify.on = 'never'", "2:13: \"never\" is not a known value; known: change, failure, always"),

@@ -108,7 +108,7 @@ fn every_key_stands_in_its_page_with_its_default() {
                     let below = keys.iter().filter(|key| matches!(key.kind, Kind::Table(_)));
                     tables.extend(below.map(|key| (format!("{name}.{}", key.name), key)));
                 }
-                Kind::Table(keys) => {
+                Kind::Table(keys) | Kind::Either(keys) => {
                     compare(&page, &format!(".Ss The [{name}] table"), keys);
                     tables.extend(keys.iter().map(|key| (format!("{name}.{}", key.name), key)));
                 }

@@ -9,7 +9,7 @@ use unitci::deploy::check::{self, State};
 use unitci::deploy::list::{self, Format};
 use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch};
 use unitci::journal;
-use unitci::model::{BuildSpec, Outcome, Place, ProjectName};
+use unitci::model::{BuildSpec, Outcome, Place, ProjectName, TargetName};
 use unitci::person::{self, Deploying, WishError};
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
@@ -21,16 +21,16 @@ fn main() -> ExitCode {
     if arguments.dispatch {
         return unit(|| dispatch::dispatch(&place), |_| ExitCode::FAILURE);
     }
-    if let Some(project) = &arguments.carry_out {
-        return unit(|| carry_out::carry_out(&place, project), after);
+    if let Some(target) = &arguments.carry_out {
+        return unit(|| carry_out::carry_out(&place, target), after);
     }
     let Some(spec) = &arguments.build else { return ExitCode::from(2) };
     let format = if arguments.json { Format::Json } else { Format::Text };
     if arguments.check {
-        return checked(&place, &spec.project, format);
+        return checked(&place, &spec.project, arguments.target.as_ref(), format);
     }
     if arguments.list {
-        return listed(&place, &spec.project, format);
+        return listed(&place, &spec.project, arguments.target.as_ref(), format);
     }
     if arguments.json {
         anstream::eprintln!("ci-deploy: --json is for --check and --list");
@@ -44,8 +44,8 @@ fn main() -> ExitCode {
             );
             return ExitCode::from(2);
         }
-        (true, None) => person::rollback(&place, &spec.project, arguments.reason),
-        (false, _) => person::deploy(&place, spec, arguments.reason),
+        (true, None) => person::rollback(&place, &spec.project, arguments.target, arguments.reason),
+        (false, _) => person::deploy(&place, spec, arguments.target, arguments.reason),
     };
     match queued.and_then(|queued| wait(&place, spec, &queued, arguments.no_wait)) {
         Ok(code) => code,
@@ -99,8 +99,8 @@ fn wait(place: &Place, spec: &BuildSpec, queued: &Deploying, no_wait: bool) -> R
     })
 }
 
-fn listed(place: &Place, project: &ProjectName, format: Format) -> ExitCode {
-    match list::list(place, project, format, &mut anstream::stdout()) {
+fn listed(place: &Place, project: &ProjectName, target: Option<&TargetName>, format: Format) -> ExitCode {
+    match list::list(place, project, target, format, &mut anstream::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("ci-deploy: {error}");
@@ -109,20 +109,25 @@ fn listed(place: &Place, project: &ProjectName, format: Format) -> ExitCode {
     }
 }
 
-fn checked(place: &Place, project: &ProjectName, format: Format) -> ExitCode {
-    let findings = match check::check(place, project) {
-        Ok(findings) => findings,
+fn checked(place: &Place, project: &ProjectName, target: Option<&TargetName>, format: Format) -> ExitCode {
+    let checked = match check::check(place, project, target) {
+        Ok(checked) => checked,
         Err(ConfigTrouble::Load(LoadError::Site(errors) | LoadError::Project(errors))) => {
             anstream::eprint!("{}", errors.render(Styling::Ansi));
             return ExitCode::from(EXIT_CONFIG);
         }
-        Err(error @ (ConfigTrouble::Load(LoadError::Unknown { .. }) | ConfigTrouble::NoDeploy(_))) => {
+        Err(
+            error @ (ConfigTrouble::Load(LoadError::Unknown { .. })
+            | ConfigTrouble::NoDeploy(_)
+            | ConfigTrouble::Target(_)),
+        ) => {
             anstream::eprintln!("ci-deploy: {error}");
             return ExitCode::FAILURE;
         }
     };
-    match check::write(&findings, format, &mut anstream::stdout()) {
-        Ok(()) if findings.iter().all(|finding| finding.state == State::Ok) => ExitCode::SUCCESS,
+    let mut findings = checked.iter().flat_map(|target| &target.findings);
+    match check::write(&checked, format, &mut anstream::stdout()) {
+        Ok(()) if findings.all(|finding| finding.state == State::Ok) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
             anstream::eprintln!("ci-deploy: cannot write: {error}");

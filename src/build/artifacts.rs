@@ -117,7 +117,7 @@ impl Supervisor<'_> {
         .into();
         let work = Work::Results { trust: self.room.trust, slot: self.room.slot };
         let file = self.place.artifacts(&self.id, step.index);
-        let worker = self.begin(step.index, work, COLLECTING)?;
+        let worker = self.begin(step.index, work.clone(), COLLECTING)?;
         let index = step.index;
         let taken = self.attend_worker(step, work, worker, log.and_then(recorder), |begun| {
             keep(&mut BufReader::with_capacity(1 << 18, begun.stream(&task)?), &file, index, left)

@@ -5,7 +5,7 @@ use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
-use crate::model::{Build, CommitId, Place, StepRow, StepState, Trust, Verdict};
+use crate::model::{Build, CommitId, Place, StepRow, StepState, TargetId, Trust, Verdict};
 use crate::plan::rerun::may_go_live;
 use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
@@ -83,30 +83,25 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
     }
     let Some(project) = end.project else { return Ok(Some(Follows { deploy: false, mail: false })) };
     let head = tx.read().source(&id.project)?.and_then(|source| source.head);
-    let left: Vec<CommitId> = tx
-        .read()
-        .releases(&id.project)?
-        .into_iter()
-        .filter(|release| release.standing == Standing::Left)
-        .map(|release| release.commit)
-        .collect();
+    let releases = tx.read().releases(&id.project)?;
     let tips = tx.read().tips(&id.project)?;
     let tip = end.build.reference.as_ref().and_then(|reference| tips.get(reference));
     let newest = may_go_live(&end.build.origin, end.build.commit.as_ref(), tip);
-    let goes = plan_deploy::goes_live(end.build, end.verdict, project.deploy.as_ref(), head.as_ref(), &left)
-        .ok()
-        .filter(|_| newest);
-    if let Some(commit) = &goes {
-        let new = NewDeploy {
-            project: id.project.clone(),
-            number: id.number,
-            commit: commit.clone(),
-            origin: DeployOrigin::Green,
-            reason: None,
-        };
-        tx.queue_deploy(&new, now)?;
+    let mut deploy = false;
+    for target in project.targets.iter().filter(|_| newest) {
+        let left: Vec<CommitId> = releases
+            .iter()
+            .filter(|release| release.target == target.name && release.standing == Standing::Left)
+            .map(|release| release.commit.clone())
+            .collect();
+        if let Ok(commit) = plan_deploy::goes_live(end.build, end.verdict, target, head.as_ref(), &left) {
+            let target = TargetId { project: id.project.clone(), target: target.name.clone() };
+            let new = NewDeploy { target, number: id.number, commit, origin: DeployOrigin::Green, reason: None };
+            tx.queue_deploy(&new, now)?;
+            deploy = true;
+        }
     }
-    Ok(Some(Follows { deploy: goes.is_some(), mail: queue_mail(tx, end, project, now)? }))
+    Ok(Some(Follows { deploy, mail: queue_mail(tx, end, project, now)? }))
 }
 
 fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> Result<bool, StoreError> {

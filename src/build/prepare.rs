@@ -360,7 +360,7 @@ impl Supervisor<'_> {
         let task: Task = task.into();
         let worker = match early {
             Some(early) => early,
-            None => self.begin(step.index, work, task.timeout())?,
+            None => self.begin(step.index, work.clone(), task.timeout())?,
         };
         self.attend_worker(step, work, worker, recorder, |begun| begun.finish::<T>(&task))
     }
@@ -395,7 +395,8 @@ impl Supervisor<'_> {
                         Ok(Terminated::Cancel(_)) => terminated = Some(Ok(Trouble::Stopped)),
                         Err(error) => terminated = Some(Err(error)),
                     }
-                    let stop = Order::StopWork { project: id.project.clone(), work, job: job.clone() };
+                    let (project, work) = (id.project.clone(), work.clone());
+                    let stop = Order::StopWork { project, work, job: job.clone() };
                     if let Err(error) = self.orders.give(&stop, &[]) {
                         spare.push(error);
                     }

@@ -1,6 +1,6 @@
 //! The command line of `ci-deploy`.
 
-use crate::model::{BuildSpec, ProjectName};
+use crate::model::{BuildSpec, TargetId, TargetName};
 use clap::{ArgGroup, Parser};
 use std::path::PathBuf;
 
@@ -10,9 +10,12 @@ use std::path::PathBuf;
 #[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "dispatch", "carry_out"]))]
 #[command(group = ArgGroup::new("units").args(["dispatch", "carry_out"]))]
 pub struct Arguments {
-    /// The build, or the newest green one of the project's deploy branch
+    /// The build, or the newest green one of the target's branch
     #[arg(value_name = "PROJECT[:N]", required_unless_present = "units", conflicts_with = "units")]
     pub build: Option<BuildSpec>,
+    /// Which of the project's targets; without it the only one, or the one without a name
+    #[arg(short, long, value_name = "TARGET", conflicts_with = "units")]
+    pub target: Option<TargetName>,
     /// Go back to the newest good release before the live one, which does not deploy by itself again
     #[arg(long)]
     pub rollback: bool,
@@ -34,9 +37,9 @@ pub struct Arguments {
     /// Start what is to be deployed; run by ci-deploy.service
     #[arg(long, hide = true)]
     pub dispatch: bool,
-    /// Carry out a project's deploys; run by ci-deploy@.service
-    #[arg(long, hide = true, value_name = "PROJECT")]
-    pub carry_out: Option<ProjectName>,
+    /// Carry out the deploys to a target; run by ci-deploy@.service
+    #[arg(long, hide = true, value_name = "PROJECT[:TARGET]")]
+    pub carry_out: Option<TargetId>,
     /// Take DIR for /
     #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
     pub root: PathBuf,

@@ -82,7 +82,7 @@ impl Walk<'_> {
 
     fn table(&mut self, table: &Table, keys: &'static [Key]) {
         // A table ends what stands above it, so those come last, as in TOML.
-        let is_table = |key: &&Key| matches!(key.kind, Kind::Table(_) | Kind::Tables(_));
+        let is_table = |key: &&Key| matches!(key.kind, Kind::Table(_) | Kind::Tables(_) | Kind::Either(_));
         let (tables, plain_keys): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(is_table);
         for key in plain_keys.into_iter().chain(tables) {
             let dot = if self.path.is_empty() { "" } else { "." };
@@ -90,16 +90,16 @@ impl Walk<'_> {
             let Some(node) = table.get(key.name) else {
                 let meaning = if let Unset::Absent(meaning) = key.unset { Some(meaning) } else { None };
                 let meaning = From::Default { meaning };
-                if matches!(key.kind, Kind::Table(_)) {
+                if matches!(key.kind, Kind::Table(_) | Kind::Either(_)) {
                     Walk { path: &path, index: None, entries: self.entries }.push(String::new(), None, meaning);
                 } else {
                     self.push(key.name.to_owned(), None, meaning);
                 }
                 continue;
             };
-            if let (Kind::Table(keys), Value::Table(below)) = (key.kind, &node.value) {
+            if let (Kind::Table(keys) | Kind::Either(keys), Value::Table(below)) = (key.kind, &node.value) {
                 Walk { path: &path, index: None, entries: self.entries }.table(below, keys);
-            } else if let (Kind::Tables(keys), Value::List(items)) = (key.kind, &node.value) {
+            } else if let (Kind::Tables(keys) | Kind::Either(keys), Value::List(items)) = (key.kind, &node.value) {
                 if items.is_empty() {
                     Walk { path: &path, index: None, entries: self.entries }.push(String::new(), None, from(node));
                 }

@@ -6,6 +6,7 @@ use super::path::PathFault;
 use super::quantity::QuantityFault;
 use super::url::UrlFault;
 use super::wanted::WantedFault;
+use crate::model::TargetName;
 use crate::model::name::NameError;
 
 /// One thing that is wrong; where it is, is [`super::problem::Problem`]'s part.
@@ -40,6 +41,10 @@ pub(super) enum Fault {
     UnknownWord { found: String, hint: Hint },
     #[error("there is no [[lock]] named {name:?} in ci.toml{hint}")]
     UnknownLock { name: String, hint: Hint },
+    #[error("another [[deploy]] has the name {0} already; each needs one of its own")]
+    TargetTwice(TargetName),
+    #[error("the target {0} has this folder, or one above or below it; each needs one of its own")]
+    SharedRoot(TargetName),
     #[error("must be from {min} to {max}")]
     Range { min: String, max: String },
     #[error("must be at least {0}")]

@@ -25,6 +25,8 @@ pub enum Kind {
     Table(&'static [Key]),
     /// `[[…]]`: any number of tables.
     Tables(&'static [Key]),
+    /// `[…]`, or any number of `[[…]]`.
+    Either(&'static [Key]),
     /// A table whose content is that of a project's file.
     Layer,
 }
@@ -52,7 +54,7 @@ const fn key(name: &'static str, kind: Kind, unset: Unset, doc: &'static str) ->
     Key { name, kind, unset, doc }
 }
 
-use Kind::{Layer, Map, Table, Tables, Value};
+use Kind::{Either, Layer, Map, Table, Tables, Value};
 use Unset::{Absent, Count, Empty, Flag, Pair, Required, Text};
 
 const TEXT: Kind = Value("text");
@@ -111,7 +113,7 @@ pub static PROJECT: &[Key] = &[
     key("build", Table(BUILD), Empty, "limits and surroundings of all steps"),
     key("step", Tables(STEP), Empty, "what a build runs, in order"),
     key("service", Tables(SERVICE), Empty, "what runs beside the steps, for the build's length"),
-    key("deploy", Table(DEPLOY), Absent("not deployed"), "where a green build goes"),
+    key("deploy", Either(DEPLOY), Absent("not deployed"), "where a green build goes"),
     key("notify", Table(NOTIFY), Empty, "whom to tell"),
 ];
 
@@ -229,7 +231,9 @@ static SERVICE: &[Key] = &[
 ];
 
 static DEPLOY: &[Key] = &[
-    key("branch", TEXT, Absent("the remote's HEAD"), "whose green builds deploy by themselves"),
+    key("name", TEXT, Text("default"), "the target's; a-z, 0-9 and -, a letter first"),
+    key("branch", TEXT, Absent("the remote's HEAD"), "whose green builds go there"),
+    key("automatic", FLAG, Flag(true), "they go there by themselves; else ci-deploy --target says when"),
     key("root", TEXT, Required, "the folder that holds releases, shared and current"),
     key("user", TEXT, Required, "who owns it; never root"),
     key("site", TEXT, Absent("none"), "where clients look at it"),

@@ -13,31 +13,50 @@ pub(super) fn merge(defaults: Table, template: Table, project: Table) -> Table {
     merged
 }
 
-/// Tables join key by key, everything else replaces; a joined table's place is the upper one.
+/// Tables join key by key, and each of several is joined with the one below; everything else replaces. A joined table's
+/// place is the upper one.
 fn lay_over(below: &mut Table, above: Table) {
     for (name, node) in above {
-        if let Value::Table(over) = node.value {
-            if let Some(Node { value: Value::Table(under), origin }) = below.get_mut(&name) {
-                lay_over(under, over);
-                *origin = node.origin;
-            } else {
-                below.insert(name, Node { value: Value::Table(over), origin: node.origin });
-            }
-        } else {
-            below.insert(name, node);
-        }
+        let over = match (below.remove(&name), node) {
+            (Some(Node { value: Value::Table(under), .. }), node) => join(under, node),
+            (Some(_) | None, node) => node,
+        };
+        below.insert(name, over);
     }
+}
+
+fn join(mut under: Table, Node { value, origin }: Node) -> Node {
+    let value = match value {
+        Value::Table(over) => {
+            lay_over(&mut under, over);
+            Value::Table(under)
+        }
+        Value::List(items) => Value::List(items.into_iter().map(|item| join(under.clone(), item)).collect()),
+        other @ (Value::Text(_) | Value::Integer(_) | Value::Flag(_) | Value::Other(_)) => other,
+    };
+    Node { value, origin }
 }
 
 /// `[defaults]` fill a `[deploy]` or `[deploy.health]` that the project or its template has; they do not make one.
 fn drop_unasked(table: &mut Table, keys: &'static [Key]) {
     for key in keys {
-        let Kind::Table(keys) = key.kind else { continue };
-        let Some(Node { value: Value::Table(below), origin }) = table.get_mut(key.name) else { continue };
-        drop_unasked(below, keys);
-        if matches!((key.unset, origin), (Unset::Absent(_), Origin::Written { layer: Layer::Defaults, .. })) {
+        let (Kind::Table(keys) | Kind::Either(keys)) = key.kind else { continue };
+        let Some(node) = table.get_mut(key.name) else { continue };
+        for below in tables(&mut node.value) {
+            drop_unasked(below, keys);
+        }
+        if matches!((key.unset, &node.origin), (Unset::Absent(_), Origin::Written { layer: Layer::Defaults, .. })) {
             table.remove(key.name);
         }
+    }
+}
+
+/// The one table that a value is, or those in it.
+fn tables(value: &mut Value) -> Vec<&mut Table> {
+    match value {
+        Value::Table(table) => vec![table],
+        Value::List(items) => items.iter_mut().flat_map(|item| tables(&mut item.value)).collect(),
+        Value::Text(_) | Value::Integer(_) | Value::Flag(_) | Value::Other(_) => Vec::new(),
     }
 }
 
@@ -52,19 +71,15 @@ pub(super) fn fill(table: &mut Table, keys: &'static [Key]) {
             (Unset::Flag(flag), _) => Some(Value::Flag(flag)),
             (Unset::Pair(first, last), _) => Some(Value::List([first, last].map(|n| preset(Value::Integer(n))).into())),
             (Unset::Empty, Kind::Table(_) | Kind::Map) => Some(Value::Table(Table::new())),
-            (Unset::Empty, Kind::Tables(_) | Kind::Value(_)) => Some(Value::List(Vec::new())),
+            (Unset::Empty, Kind::Tables(_) | Kind::Either(_) | Kind::Value(_)) => Some(Value::List(Vec::new())),
         };
         if let Some(value) = value {
             table.entry(key.name.to_owned()).or_insert_with(|| preset(value));
         }
         let Some(node) = table.get_mut(key.name) else { continue };
-        if let (Kind::Table(keys), Value::Table(below)) = (key.kind, &mut node.value) {
-            fill(below, keys);
-        } else if let (Kind::Tables(keys), Value::List(items)) = (key.kind, &mut node.value) {
-            for item in items {
-                if let Value::Table(below) = &mut item.value {
-                    fill(below, keys);
-                }
+        if let Kind::Table(keys) | Kind::Tables(keys) | Kind::Either(keys) = key.kind {
+            for below in tables(&mut node.value) {
+                fill(below, keys);
             }
         }
     }

@@ -143,7 +143,7 @@ fn table(plain: &toml::Table, keys: &'static [Key], is_open: fn(&str) -> bool, o
 fn node(value: &toml::Value, kind: Kind, origin: &Origin) -> Node {
     let below = |value| node(value, kind, origin);
     let value = match (value, kind) {
-        (toml::Value::Table(plain), Kind::Table(keys) | Kind::Tables(keys)) => {
+        (toml::Value::Table(plain), Kind::Table(keys) | Kind::Tables(keys) | Kind::Either(keys)) => {
             Value::Table(table(plain, keys, |key| STEP.contains(&key), origin))
         }
         (toml::Value::Table(plain), Kind::Value(_) | Kind::Map | Kind::Layer) => {

@@ -8,7 +8,7 @@ use super::probe::Check;
 pub use super::source::{BranchPattern, BuildOutside, Mode, Shape, Source, Url};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
-use crate::model::{ProjectName, RefName, SecretName, ServiceAction, StepName, Verdict};
+use crate::model::{ProjectName, RefName, SecretName, ServiceAction, StepName, TargetName, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -31,8 +31,8 @@ pub struct Project {
     pub steps: Vec<Step>,
     /// `[[service]]`, in order.
     pub services: Vec<Service>,
-    /// `[deploy]`
-    pub deploy: Option<Deploy>,
+    /// `[deploy]` or `[[deploy]]`: its targets, in order.
+    pub targets: Vec<Deploy>,
     /// `[notify]`
     pub notify: Notify,
     /// `priority`, `max-builds` and `[[lock]]`
@@ -44,6 +44,11 @@ impl Project {
     pub fn secrets_of(&self, step: &StepName) -> &[SecretName] {
         let known = self.steps.iter().find(|known| known.name == *step);
         known.and_then(|step| step.secrets.as_deref()).unwrap_or(&self.build.secrets)
+    }
+
+    /// The target of this name.
+    pub fn target(&self, name: &TargetName) -> Option<&Deploy> {
+        self.targets.iter().find(|target| target.name == *name)
     }
 
     /// All that any step is given.
@@ -261,8 +266,12 @@ pub struct Only {
 /// Where a green build goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deploy {
-    /// `branch`: whose green builds deploy by themselves; none is the remote's HEAD.
+    /// `name`, unique among the project's targets.
+    pub name: TargetName,
+    /// `branch`: whose green builds go there; none is the remote's HEAD.
     pub branch: Option<RefName>,
+    /// `automatic`: they go by themselves, not only when a person says so.
+    pub automatic: bool,
     /// `root`: the folder that holds `releases`, `shared` and `current`; absolute.
     pub root: PathBuf,
     /// `user`: who owns it; never root.

@@ -168,10 +168,13 @@ impl<'t, 'p> Reader<'t, 'p> {
     fn below<T>(
         &mut self,
         key: &'static Key,
+        kind: TableKind,
         node: &'t Node,
         read: impl FnOnce(&mut Reader<'t, '_>) -> Option<T>,
     ) -> Option<T> {
-        let (Value::Table(table), Kind::Table(keys) | Kind::Tables(keys)) = (&node.value, key.kind) else {
+        let (Value::Table(table), Kind::Table(keys) | Kind::Tables(keys) | Kind::Either(keys)) =
+            (&node.value, key.kind)
+        else {
             self.note(&node.origin, Fault::expected("a table", node.value.kind()));
             return None;
         };
@@ -181,7 +184,6 @@ impl<'t, 'p> Reader<'t, 'p> {
         };
         let dot = if self.path.is_empty() { "" } else { "." };
         let path = format!("{}{dot}{}", self.path, key.name);
-        let kind = if matches!(key.kind, Kind::Tables(_)) { TableKind::Many } else { TableKind::One };
         let (completeness, problems) = (self.completeness, &mut *self.problems);
         read(&mut Reader { table, keys, spot, layer, path, kind, completeness, problems })
     }
@@ -197,7 +199,7 @@ impl<'t, 'p> Reader<'t, 'p> {
         read: impl FnOnce(&mut Reader<'t, '_>) -> Option<T>,
     ) -> Option<T> {
         let node = self.node(key)?;
-        self.below(self.key(key)?, node, read)
+        self.below(self.key(key)?, TableKind::One, node, read)
     }
 
     /// A table that may be absent.
@@ -217,16 +219,32 @@ impl<'t, 'p> Reader<'t, 'p> {
     ) -> Option<Vec<T>> {
         let elements = self.elements(key)?;
         let known = self.key(key)?;
-        let parsed: Vec<Option<T>> = elements.iter().map(|node| self.below(known, node, &read)).collect();
+        let parsed: Vec<Option<T>> =
+            elements.iter().map(|node| self.below(known, TableKind::Many, node, &read)).collect();
         parsed.into_iter().collect()
     }
 
-    /// Notes what is wrong with the `index`th of the tables written `[[key]]`, at its `inner` value.
+    /// The table written `[key]`, or each of those written `[[key]]`; none if there are neither.
+    pub(super) fn either<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&mut Reader<'t, '_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match self.table.get(key) {
+            None => Some(Vec::new()),
+            Some(Node { value: Value::List(_), origin: _ }) => self.sections(key, read),
+            Some(_) => self.section(key, read).map(|one| vec![one]),
+        }
+    }
+
+    /// Notes what is wrong with the `index`th of the tables written `[[key]]`, at its `inner` value, or at the table if
+    /// that is not written.
     pub(super) fn complain_of(&mut self, key: &'static str, index: usize, inner: &'static str, fault: Fault) {
         let Some(Node { value: Value::List(items), origin: _ }) = self.table.get(key) else { return };
-        let Some(Node { value: Value::Table(table), origin: _ }) = items.get(index) else { return };
-        if let Some(node) = table.get(inner) {
-            self.note(&node.origin, fault);
+        let Some(Node { value: Value::Table(table), origin }) = items.get(index) else { return };
+        match table.get(inner) {
+            Some(Node { value: _, origin: origin @ Origin::Written { .. } }) => self.note(origin, fault),
+            Some(Node { value: _, origin: Origin::Preset }) | None => self.note(origin, fault),
         }
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn parse<'f>(file: &'f Arc<ConfigFile>, problems: &mut Vec<Problem>) 
     let (toml, errors) = DeTable::parse_recoverable(&file.text);
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
-        problems.push(Problem::new(Spot { file: file.clone(), span }, Fault::Syntax(error.message().to_owned())));
+        let fault = match (error.message(), file.text.get(span.clone())) {
+            ("duplicate key", Some("deploy")) => Fault::Rule("write one [deploy], or several [[deploy]], not both"),
+            (message, _) => Fault::Syntax(message.to_owned()),
+        };
+        problems.push(Problem::new(Spot { file: file.clone(), span }, fault));
     }
     // What a broken file seems to say besides would only make more errors of the same cause.
     errors.is_empty().then_some(toml)

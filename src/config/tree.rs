@@ -187,13 +187,11 @@ impl Reading<'_> {
     fn node(&mut self, key: &'static Key, toml: &Spanned<DeValue<'_>>, path: &str) -> Option<Node> {
         let below = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
         let value = match (key.kind, toml.get_ref()) {
-            (Kind::Table(keys), DeValue::Table(table)) => Value::Table(self.table(table, keys, &below, TableKind::One)),
-            (Kind::Table(_), DeValue::Array(_)) if key.name == "deploy" => {
-                let instead = Some("a project has one target: write [deploy]");
-                return self.refuse(toml.span(), Fault::Planned { what: "[[deploy]]".to_owned(), instead });
+            (Kind::Table(keys) | Kind::Either(keys), DeValue::Table(table)) => {
+                Value::Table(self.table(table, keys, &below, TableKind::One))
             }
             (Kind::Table(_), other) => return self.refuse(toml.span(), Fault::expected("a table", kind_of(other))),
-            (Kind::Tables(keys), DeValue::Array(tables)) => {
+            (Kind::Tables(keys) | Kind::Either(keys), DeValue::Array(tables)) => {
                 let mut list = Vec::new();
                 for item in tables {
                     if let DeValue::Table(table) = item.get_ref() {
@@ -204,6 +202,10 @@ impl Reading<'_> {
                     }
                 }
                 Value::List(list)
+            }
+            (Kind::Either(_), other) => {
+                let tables = "a table, or several, each under its own header in double brackets";
+                return self.refuse(toml.span(), Fault::expected(tables, kind_of(other)));
             }
             (Kind::Tables(_), other) => {
                 let tables = match key.name {

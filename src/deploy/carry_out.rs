@@ -1,4 +1,5 @@
-//! All deploys of one project, one after the other: `ci-deploy@P.service`. The unit's name is their lock.
+//! All deploys to one target, one after the other: `ci-deploy@P.service`, `ci-deploy@P:TARGET.service`. The unit's name
+//! is their lock.
 
 use super::finish::{self, End, Verdict};
 use super::halt::{CarryError, ConfigTrouble};
@@ -8,7 +9,7 @@ use crate::attend::Bell;
 use crate::config::project;
 use crate::config::{Project, Site, load_project};
 use crate::model::deploy::DeployOrigin;
-use crate::model::{Deploy, DeployState, Outcome, Place, ProjectName};
+use crate::model::{Deploy, DeployState, Outcome, Place, TargetId};
 use crate::order::Orders;
 use crate::plan::deploy::{Link, is_superseded, link_after};
 use crate::store::Store;
@@ -19,19 +20,19 @@ use std::time::Duration;
 /// How long the manager may take to hear that we are about to end.
 const HEAR: Duration = Duration::from_secs(30);
 
-/// Brings every deploy of a project to its end: first one that was under way when the last run was killed, then in
+/// Brings every deploy to a target to its end: first one that was under way when the last run was killed, then in
 /// their order.
 ///
 /// A deploy that is queued while this run is about to end must not be lost: starting a unit that runs is no start. So
 /// the manager is told first that we are stopping, and from then on keeps a start for after our end; what was queued
 /// before is seen by one more look, and woken for.
-pub fn carry_out(place: &Place, project: &ProjectName) -> Result<(), CarryError> {
+pub fn carry_out(place: &Place, target: &TargetId) -> Result<(), CarryError> {
     let bell = Bell::install()?;
-    let notifier = Notifier::from_env()?.ok_or_else(|| CarryError::NotAUnit(project.clone()))?;
+    let notifier = Notifier::from_env()?.ok_or_else(|| CarryError::NotAUnit(target.project.clone()))?;
     let mut store = Store::open(place)?;
     loop {
-        tidy(place, &store, project)?;
-        let Some(deploy) = store.read().unfinished_deploys(project)?.into_iter().next() else { break };
+        tidy(place, &store, target)?;
+        let Some(deploy) = store.read().unfinished_deploys(target)?.into_iter().next() else { break };
         match one(place, &mut store, &bell, &notifier, deploy)? {
             Left::Over => {}
             Left::UnderWay => return Ok(()),
@@ -39,16 +40,16 @@ pub fn carry_out(place: &Place, project: &ProjectName) -> Result<(), CarryError>
     }
     notifier.stopping()?;
     notifier.barrier(HEAR)?;
-    if !store.read().unfinished_deploys(project)?.is_empty() {
+    if !store.read().unfinished_deploys(target)?.is_empty() {
         Wake::Deploy.up_or_warn(place);
     }
     Ok(())
 }
 
 /// The newest deploy that is over may have been killed between its end and that of its log.
-fn tidy(place: &Place, store: &Store, project: &ProjectName) -> Result<(), CarryError> {
+fn tidy(place: &Place, store: &Store, target: &TargetId) -> Result<(), CarryError> {
     let over = |deploy: &Deploy| matches!(deploy.state, DeployState::Finished { started: Some(_), .. });
-    match store.read().deploys(project, 20)?.into_iter().find(over) {
+    match store.read().deploys_to(target, 20)?.into_iter().find(over) {
         Some(deploy) => close_left_open(place, &deploy),
         None => Ok(()),
     }
@@ -61,22 +62,21 @@ fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deplo
         finish::record(place, store, &end, None)?;
         return Ok(Left::Over);
     }
-    let (site, project, target) = match configuration(place, &deploy.project) {
+    let (site, project, target) = match configuration(place, &deploy.target_id()) {
         Ok(loaded) => loaded,
         Err(error) => return without_configuration(place, store, &deploy, error),
     };
     let bus = Bus::connect(&place.bus)?;
     let log = Log::open(place, &deploy, &project.build)?;
-    let build = deploy.build();
     let orders = Orders::to(place);
-    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, build, log }.run()
+    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, log }.run()
 }
 
 /// What is live instead, when a deploy that nobody asked for comes too late.
 fn overtaken(store: &Store, deploy: &Deploy) -> Result<Option<crate::model::ReleaseName>, CarryError> {
     match (&deploy.state, &deploy.origin) {
         (DeployState::Waiting, DeployOrigin::Green) => {
-            let live = store.read().live(&deploy.project)?.map(|release| release.name);
+            let live = store.read().live(&deploy.target_id())?.map(|release| release.name);
             Ok(live.filter(|live| is_superseded(deploy.number, Some(live))))
         }
         (DeployState::Running { .. } | DeployState::Finished { .. }, _)
@@ -84,9 +84,9 @@ fn overtaken(store: &Store, deploy: &Deploy) -> Result<Option<crate::model::Rele
     }
 }
 
-fn configuration(place: &Place, name: &ProjectName) -> Result<(Site, Project, project::Deploy), ConfigTrouble> {
-    let (site, project) = load_project(place, name)?;
-    let target = project.deploy.clone().ok_or_else(|| ConfigTrouble::NoDeploy(name.clone()))?;
+fn configuration(place: &Place, id: &TargetId) -> Result<(Site, Project, project::Deploy), ConfigTrouble> {
+    let (site, project) = load_project(place, &id.project)?;
+    let target = project.target(&id.target).cloned().ok_or_else(|| ConfigTrouble::NoDeploy(id.clone()))?;
     Ok((site, project, target))
 }
 

@@ -4,8 +4,9 @@
 use super::halt::ConfigTrouble;
 use super::list::Format;
 use crate::config::{load_project, project};
-use crate::model::{Place, ProjectName, ServiceAction};
-use crate::systemd::{ActiveState, Bus, LoadState};
+use crate::model::{Place, ProjectName, ServiceAction, TargetName};
+use crate::plan::target::meant;
+use crate::systemd::{ActiveState, Bus, BusError, LoadState};
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 use serde::Serialize;
 use std::ffi::CString;
@@ -61,26 +62,60 @@ fn unseen(what: impl Into<String>) -> Finding {
     Finding { what: what.into(), state: State::Unseen, mend }
 }
 
-/// Looks at everything that a deploy of this project needs.
-pub fn check(place: &Place, name: &ProjectName) -> Result<Vec<Finding>, ConfigTrouble> {
+/// What was found of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Which.
+    pub target: TargetName,
+    /// One for each thing that was looked at.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at everything that a deploy of this project needs, on one target or all of them.
+pub fn check(place: &Place, name: &ProjectName, target: Option<&TargetName>) -> Result<Vec<Checked>, ConfigTrouble> {
     let (_, project) = load_project(place, name)?;
-    let target = project.deploy.ok_or_else(|| ConfigTrouble::NoDeploy(name.clone()))?;
-    let (user, mut findings) = user(&target);
-    findings.extend(root(&target, user.as_ref()));
-    match Bus::connect(&place.bus) {
-        Ok(bus) => findings.extend(services(&bus, &target)),
+    let targets = match (target, project.targets.is_empty()) {
+        (None, false) => project.targets.iter().collect(),
+        (named, _) => vec![meant(&project, named)?],
+    };
+    let bus = Bus::connect(&place.bus);
+    Ok(targets.into_iter().map(|target| look(&bus, target)).collect())
+}
+
+fn look(bus: &Result<Bus, BusError>, target: &project::Deploy) -> Checked {
+    let (user, mut findings) = user(target);
+    findings.extend(root(target, user.as_ref()));
+    match bus {
+        Ok(bus) => findings.extend(services(bus, target)),
         Err(error) => findings.push(unseen(format!("services: {error}"))),
     }
-    Ok(findings)
+    Checked { target: target.name.clone(), findings }
 }
 
 /// Writes one line for each thing, and the commands below it.
-pub fn write(findings: &[Finding], format: Format, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(checked: &[Checked], format: Format, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Listed<'a> {
+        target: &'a TargetName,
+        #[serde(flatten)]
+        finding: &'a Finding,
+    }
     match format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(findings)?),
-        Format::Text => findings.iter().try_for_each(|Finding { what, state, mend }| {
-            writeln!(out, "{:<8} {what}", state.as_str())?;
-            mend.iter().try_for_each(|line| writeln!(out, "         -> {line}"))
+        Format::Json => {
+            let mut listed = Vec::new();
+            for Checked { target, findings } in checked {
+                listed.extend(findings.iter().map(|finding| Listed { target, finding }));
+            }
+            writeln!(out, "{}", serde_json::to_string_pretty(&listed)?)
+        }
+        Format::Text => checked.iter().try_for_each(|Checked { target, findings }| {
+            if checked.len() > 1 {
+                writeln!(out, "target {target}:")?;
+            }
+            findings.iter().try_for_each(|Finding { what, state, mend }| {
+                writeln!(out, "{:<8} {what}", state.as_str())?;
+                mend.iter().try_for_each(|line| writeln!(out, "         -> {line}"))
+            })
         }),
     }
 }

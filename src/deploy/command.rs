@@ -46,7 +46,7 @@ impl Run<'_> {
         commit: Option<&CommitId>,
     ) -> Result<(), Halt> {
         let order = Order::Command {
-            project: self.project.name.clone(),
+            target: self.deploy.target_id(),
             deploy: self.deploy.id,
             stage,
             line,
@@ -62,7 +62,7 @@ impl Run<'_> {
         let ended = self.attend();
         // Its name is free for the next one, and after SIGTERM nothing goes on without us.
         self.order(&Order::StopCommand { project: self.project.name.clone(), deploy: self.deploy.id })?;
-        self.log.drain(&mut to_journal(&self.build, self.deploy.id))?;
+        self.log.drain(&mut to_journal(&self.deploy))?;
         match how_it_ended(&ended?, limit) {
             Ok(()) => Ok(()),
             Err(why) => Err(self.failure(why)),
@@ -77,7 +77,7 @@ impl Run<'_> {
         let attendant = Attendant { bus: &self.bus, address: &self.place.bus, bell: self.bell, written: None };
         loop {
             let log = &mut self.log;
-            let mut journal = to_journal(&self.build, self.deploy.id);
+            let mut journal = to_journal(&self.deploy);
             let attended = attendant.attend(&name, None, &mut log.recorder, log.pipe.as_fd(), patience, &mut journal);
             match attended.map_err(|source| self.log.error(source))? {
                 Attended::Over(state) => return Ok(*state),
@@ -101,6 +101,7 @@ impl Run<'_> {
             ("CI_PROJECT", deploy.project.to_string()),
             ("CI_BUILD", number.to_string()),
             ("CI_DEPLOY", deploy.id.to_string()),
+            ("CI_TARGET", deploy.target.to_string()),
             ("CI_RELEASE", release.to_string()),
             ("CI_ROOT", root.clone().into_owned()),
             ("CI_REASON", deploy.reason.clone().unwrap_or_else(|| deploy.origin.describe())),

@@ -24,14 +24,14 @@ pub enum DispatchError {
     },
 }
 
-/// Starts the deploys of every project that has some. One whose unit runs already is left to it: see
+/// Starts the deploys of every target that has some. One whose unit runs already is left to it: see
 /// [`super::carry_out::carry_out`] for what happens when that unit is just about to end.
 pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
     Wake::Deploy.take(place).map_err(|source| DispatchError::Wake { path: place.wakes(), source })?;
     let store = Store::open(place)?;
     let mut orders = Orders::to(place);
-    for project in store.read().projects_to_deploy()? {
-        orders.give(&Order::Deploy { project }, &[])?;
+    for target in store.read().targets_to_deploy()? {
+        orders.give(&Order::Deploy { target }, &[])?;
     }
     Ok(())
 }

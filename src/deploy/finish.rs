@@ -62,12 +62,12 @@ fn finish(
     if !tx.finish_deploy(deploy.id, end.outcome, end.summary, now)? {
         return Ok(None);
     }
-    let release = deploy.release();
+    let (release, target) = (deploy.release(), deploy.target_id());
     match end.release {
         Verdict::Unjudged => {}
-        Verdict::Good => tx.set_release(&deploy.project, &release, &deploy.commit, Standing::Good)?,
-        Verdict::Bad => tx.set_release(&deploy.project, &release, &deploy.commit, Standing::Bad)?,
-        Verdict::Gone => tx.forget_release(&deploy.project, &release)?,
+        Verdict::Good => tx.set_release(&target, &release, &deploy.commit, Standing::Good)?,
+        Verdict::Bad => tx.set_release(&target, &release, &deploy.commit, Standing::Bad)?,
+        Verdict::Gone => tx.forget_release(&target, &release)?,
     }
     let Some((site, project)) = told else { return Ok(Some(Mail::None)) };
     if !tell::deploy_is_told(end.outcome) || project.notify.mail.is_empty() {
@@ -87,7 +87,6 @@ fn finish(
 
 fn tell_journal(end: &End<'_>) {
     let deploy = end.deploy;
-    let build = deploy.build();
     let (event, priority) = match (end.outcome, &deploy.origin) {
         (Outcome::Deployed, DeployOrigin::Green | DeployOrigin::Person { .. }) => (Event::Deployed, Priority::Notice),
         (Outcome::Deployed, DeployOrigin::Rollback { .. }) => (Event::RolledBack, Priority::Notice),
@@ -97,6 +96,6 @@ fn tell_journal(end: &End<'_>) {
         (Outcome::Superseded, _) => (Event::DeploySkipped, Priority::Notice),
     };
     let tail = if end.summary.is_empty() { String::new() } else { format!(": {}", end.summary) };
-    let subject = Subject::build(&build).deploy(deploy.id).commit(&deploy.commit);
-    journal::emit(event, &subject, priority, &format!("deploy of {build}: {}{tail}", end.outcome.describe()));
+    let text = format!("deploy of {}: {}{tail}", deploy.describe(), end.outcome.describe());
+    journal::emit(event, &Subject::deploy(deploy), priority, &text);
 }

@@ -1,8 +1,9 @@
 //! Why a run does not go on.
 
 use crate::config::LoadError;
-use crate::model::{DeployId, ProjectName};
+use crate::model::{DeployId, ProjectName, TargetId};
 use crate::order::OrderError;
+use crate::plan::target::NoTarget;
 use crate::store::StoreError;
 use crate::systemd::{BusError, NotifyError};
 use std::path::PathBuf;
@@ -52,9 +53,12 @@ pub enum ConfigTrouble {
     /// It cannot be used.
     #[error("{0}; ci-config check tells more")]
     Load(#[from] LoadError),
-    /// It says nothing of deploys any more.
+    /// It says nothing of this target any more.
     #[error("{0} has no [deploy] any more")]
-    NoDeploy(ProjectName),
+    NoDeploy(TargetId),
+    /// It does not say which target is meant.
+    #[error(transparent)]
+    Target(#[from] NoTarget),
 }
 
 /// Why a piece of a deploy's work did not come to its end.

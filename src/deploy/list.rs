@@ -3,7 +3,8 @@
 use crate::config::is_obeyed;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    BuildNumber, CommitId, Deploy, DeployId, DeployState, Outcome, Phase, Place, ProjectName, ReleaseName,
+    BuildNumber, CommitId, Deploy, DeployId, DeployState, Outcome, Phase, Place, ProjectName, ReleaseName, TargetId,
+    TargetName,
 };
 use crate::store::{ReleaseRow, Store, StoreError};
 use jiff::Timestamp;
@@ -43,6 +44,7 @@ struct List {
 
 #[derive(Serialize)]
 struct Release {
+    target: TargetName,
     name: ReleaseName,
     build: BuildNumber,
     commit: Option<CommitId>,
@@ -53,6 +55,7 @@ struct Release {
 #[derive(Serialize)]
 struct Listed {
     id: DeployId,
+    target: TargetName,
     build: BuildNumber,
     commit: Option<CommitId>,
     origin: DeployOrigin,
@@ -65,13 +68,25 @@ struct Listed {
     summary: Option<String>,
 }
 
-/// Writes them, newest first.
-pub fn list(place: &Place, project: &ProjectName, format: Format, out: &mut dyn Write) -> Result<(), ListError> {
+/// Writes them, newest first; of one target or of all.
+pub fn list(
+    place: &Place,
+    project: &ProjectName,
+    target: Option<&TargetName>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), ListError> {
     let store = Store::open_read_only(place)?;
+    let read = store.read();
+    let target = target.map(|target| TargetId { project: project.clone(), target: target.clone() });
+    let (releases, deploys) = match &target {
+        Some(target) => (read.releases_on(target)?, read.deploys_to(target, DEPLOYS)?),
+        None => (read.releases(project)?, read.deploys(project, DEPLOYS)?),
+    };
     let list = List {
         project: project.clone(),
-        releases: store.read().releases(project)?.into_iter().map(release).collect(),
-        deploys: store.read().deploys(project, DEPLOYS)?.into_iter().map(listed).collect(),
+        releases: releases.into_iter().map(release).collect(),
+        deploys: deploys.into_iter().map(listed).collect(),
     };
     let text = match format {
         Format::Text => text(&list, &TimeZone::system()),
@@ -82,9 +97,9 @@ pub fn list(place: &Place, project: &ProjectName, format: Format, out: &mut dyn 
 }
 
 fn release(row: ReleaseRow) -> Release {
-    let ReleaseRow { name, commit, standing, live } = row;
+    let ReleaseRow { target, name, commit, standing, live, deploy: _ } = row;
     let commit = commit.is_known().then_some(commit);
-    Release { build: name.number(), name, commit, standing: standing.as_str(), live_since: live }
+    Release { target, build: name.number(), name, commit, standing: standing.as_str(), live_since: live }
 }
 
 fn listed(deploy: Deploy) -> Listed {
@@ -97,6 +112,7 @@ fn listed(deploy: Deploy) -> Listed {
     };
     Listed {
         id: deploy.id,
+        target: deploy.target,
         build: deploy.number,
         commit: deploy.commit.is_known().then_some(deploy.commit),
         origin: deploy.origin,
@@ -122,14 +138,19 @@ fn text(list: &List, zone: &TimeZone) -> String {
             "nothing of {project} has been deployed yet; ci-deploy --check {project} tells what is missing\n"
         );
     }
+    // A column that says the same in every line is left out.
+    let named = releases.iter().map(|release| &release.target).chain(deploys.iter().map(|deploy| &deploy.target));
+    let several = named.clone().any(|target| !target.is_default());
+    let width = if several { named.map(|target| target.as_str().len()).max().unwrap_or(0).max(6) + 1 } else { 0 };
+    let on = |target: &str| if several { format!("{target:<width$}") } else { String::new() };
     let time = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let mut text = format!("{:<18} {:<6} {:<20} COMMIT\n", "RELEASE", "IS", "LIVE SINCE");
-    for Release { name, build: _, commit, standing, live_since } in releases {
+    let mut text = format!("{}{:<18} {:<6} {:<20} COMMIT\n", on("TARGET"), "RELEASE", "IS", "LIVE SINCE");
+    for Release { target, name, build: _, commit, standing, live_since } in releases {
         let live = live_since.map_or_else(|| "-".to_owned(), time);
         let commit = commit.as_ref().map_or("not known", CommitId::as_str);
-        text += &format!("{name:<18} {standing:<6} {live:<20} {commit}\n");
+        text += &format!("{}{name:<18} {standing:<6} {live:<20} {commit}\n", on(target.as_str()));
     }
-    text += &format!("\n{:<20} {:<8} {:<12} WHY\n", "DEPLOY", "BUILD", "CAME TO");
+    text += &format!("\n{}{:<20} {:<8} {:<12} WHY\n", on("TARGET"), "DEPLOY", "BUILD", "CAME TO");
     for deploy in deploys {
         let came_to = match (deploy.outcome, deploy.phase) {
             (Some(outcome), _) => outcome.as_str(),
@@ -140,7 +161,8 @@ fn text(list: &List, zone: &TimeZone) -> String {
         for more in [&deploy.reason, &deploy.summary].into_iter().flatten() {
             why += &format!("; {}", more.replace('\n', " "));
         }
-        text += &format!("{:<20} {:<8} {came_to:<12} {why}\n", time(deploy.queued), deploy.build);
+        let (target, queued) = (on(deploy.target.as_str()), time(deploy.queued));
+        text += &format!("{target}{queued:<20} {:<8} {came_to:<12} {why}\n", deploy.build);
     }
     text
 }
@@ -160,14 +182,16 @@ mod tests {
         let mut store = Store::open(&place).unwrap();
         let shown = |format| {
             let mut out = Vec::new();
-            list(&place, &project, format, &mut out).unwrap();
+            list(&place, &project, None, format, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         assert!(shown(Format::Text).starts_with("nothing of gkp has been deployed yet"));
         store
             .write(|tx| {
+                let target = TargetId { project: project.clone(), target: "default".parse().unwrap() };
+                let demo = TargetId { project: project.clone(), target: "demo".parse().unwrap() };
                 let new = NewDeploy {
-                    project: project.clone(),
+                    target: demo.clone(),
                     number: BuildNumber(2),
                     commit: commit.clone(),
                     origin: DeployOrigin::Person { name: "anna".to_owned() },
@@ -175,9 +199,9 @@ mod tests {
                 };
                 let id = tx.queue_deploy(&new, at(10))?;
                 tx.deploy_phase(id, Phase::Prepare, at(11))?;
-                tx.set_release(&project, &"2-aaaaaaa".parse().unwrap(), &commit, Standing::Bad)?;
-                tx.set_release(&project, &"0-0000000".parse().unwrap(), &CommitId::none(), Standing::Good)?;
-                tx.set_live(&project, &"0-0000000".parse().unwrap(), at(5))?;
+                tx.set_release(&demo, &"2-aaaaaaa".parse().unwrap(), &commit, Standing::Bad)?;
+                tx.set_release(&target, &"0-0000000".parse().unwrap(), &CommitId::none(), Standing::Good)?;
+                tx.set_live(&target, &"0-0000000".parse().unwrap(), id, at(5))?;
                 tx.finish_deploy(id, Outcome::RolledBack, "it was sick", at(12)).map(drop)
             })
             .unwrap();
@@ -189,6 +213,7 @@ mod tests {
         assert_eq!(json["deploys"][0]["summary"], "it was sick");
         let text = shown(Format::Text);
         assert!(text.contains("asked for by anna; de\u{fffd}mo; it was sick"), "{text}");
+        assert!(text.contains("\ndefault 0-0000000") && text.contains("\ndemo    2-aaaaaaa"), "{text}");
         assert!(text.contains("0-0000000") && text.contains("not known"), "{text}");
     }
 }

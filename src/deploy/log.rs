@@ -3,7 +3,7 @@
 use super::halt::CarryError;
 use crate::config::project::Build;
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{BuildId, Deploy, DeployId, Place};
+use crate::model::{Deploy, Place};
 use crate::output::{JournalBatch, Limits, LogError, LogReader, Masker, Opened, Recorder, step_pipe};
 use std::fs::File;
 use std::io::Write;
@@ -19,13 +19,16 @@ pub(super) struct Log {
 }
 
 /// Hands batches of output to the journal.
-pub(super) fn to_journal(build: &BuildId, deploy: DeployId) -> impl FnMut(&JournalBatch<'_>) + '_ {
+pub(super) fn to_journal(deploy: &Deploy) -> impl FnMut(&JournalBatch<'_>) + '_ {
     move |batch| {
-        let subject = Subject::build(build).deploy(deploy);
+        let subject = Subject::deploy(deploy);
         match batch {
             JournalBatch::Lines { text, .. } => journal::emit(Event::StepOutput, &subject, Priority::Info, text),
             JournalBatch::LeftOut { lines } => {
-                let text = format!("… {lines} lines left out of the journal; the whole log is that of build {build}");
+                let text = format!(
+                    "… {lines} lines left out of the journal; the whole log is that of build {}",
+                    deploy.build()
+                );
                 journal::emit(Event::StepOutput, &subject, Priority::Info, &text);
             }
         }
@@ -103,8 +106,7 @@ pub(super) fn close_left_open(place: &Place, deploy: &Deploy) -> Result<(), Carr
             return Ok(());
         }
     }
-    let build = deploy.build();
-    let mut journal = to_journal(&build, deploy.id);
+    let mut journal = to_journal(deploy);
     // The journal has had its share from the run that was killed, or lacks the end of it: the log has all.
     let limits = Limits { log_max: u64::MAX, journal_head: 0, journal_tail: 0 };
     let finished = match Recorder::open(&path, Masker::none(), limits).map_err(broken(&path))? {

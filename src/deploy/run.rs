@@ -6,7 +6,7 @@ use super::log::{Log, to_journal};
 use crate::attend::Bell;
 use crate::config::{Project, Site, project};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{BuildId, CommitId, Deploy, DeployState, Outcome, Phase, Place, ReleaseName};
+use crate::model::{CommitId, Deploy, DeployState, Outcome, Phase, Place, ReleaseName};
 use crate::order::{Order, OrderError, Orders, Stage};
 use crate::plan::deploy::{Link, expired, link_after, next, rollback_target, way_back};
 use crate::store::{ReleaseRow, Standing, Store, StoreError};
@@ -34,7 +34,6 @@ pub(super) struct Run<'a> {
     pub(super) project: Project,
     pub(super) target: project::Deploy,
     pub(super) deploy: Deploy,
-    pub(super) build: BuildId,
     pub(super) log: Log,
 }
 
@@ -51,8 +50,8 @@ impl Run<'_> {
     pub(super) fn run(mut self) -> Result<Left, CarryError> {
         match self.work() {
             Ok(()) => {
-                let Run { log, build, deploy, .. } = self;
-                log.close(&mut to_journal(&build, deploy.id))?;
+                let Run { log, deploy, .. } = self;
+                log.close(&mut to_journal(&deploy))?;
                 Ok(Left::Over)
             }
             Err(Halt::Leave) => Ok(Left::UnderWay),
@@ -64,7 +63,10 @@ impl Run<'_> {
     fn work(&mut self) -> Result<(), Halt> {
         let from = match self.deploy.state {
             DeployState::Running { phase, .. } => {
-                self.tell(Event::TakenOver, &format!("deploy of {} goes on with: {}", self.build, phase.as_str()));
+                self.tell(
+                    Event::TakenOver,
+                    &format!("deploy of {} goes on with: {}", self.deploy.describe(), phase.as_str()),
+                );
                 self.say(&format!("goes on with: {}", phase.as_str()))?;
                 // A command of the run that was killed may still be at it.
                 self.order(&Order::StopCommand { project: self.project.name.clone(), deploy: self.deploy.id })?;
@@ -72,7 +74,7 @@ impl Run<'_> {
             }
             DeployState::Waiting | DeployState::Finished { .. } => {
                 let why = self.deploy.origin.describe();
-                self.tell(Event::DeployStarted, &format!("deploy of {} begins: {why}", self.build));
+                self.tell(Event::DeployStarted, &format!("deploy of {} begins: {why}", self.deploy.describe()));
                 Phase::Prepare
             }
         };
@@ -94,7 +96,8 @@ impl Run<'_> {
             }
             let id = self.deploy.id;
             self.store.write(|tx| tx.deploy_phase(id, phase, Timestamp::now()))?;
-            self.notifier.status(&format!("deploy of {}: {}", self.build, phase.as_str())).map_err(CarryError::from)?;
+            let status = format!("deploy of {}: {}", self.deploy.describe(), phase.as_str());
+            self.notifier.status(&status).map_err(CarryError::from)?;
             self.say(phase.as_str())?;
             let done = match phase {
                 Phase::Prepare => self.prepare(),
@@ -129,11 +132,11 @@ impl Run<'_> {
         }
         self.remember_way_back(found.current.as_ref())?;
         self.make_release()?;
-        let (project, release, commit) = (self.project.name.clone(), self.deploy.release(), self.deploy.commit.clone());
+        let (target, release, commit) = (self.deploy.target_id(), self.deploy.release(), self.deploy.commit.clone());
         self.store
-            .write(|tx| match tx.read().release(&project, &release)? {
+            .write(|tx| match tx.read().release(&target, &release)? {
                 Some(_) => Ok(()),
-                None => tx.set_release(&project, &release, &commit, Standing::Made),
+                None => tx.set_release(&target, &release, &commit, Standing::Made),
             })
             .map_err(|error: StoreError| Halt::from(error))?;
         self.unless_proven(Stage::Prepare)
@@ -141,13 +144,13 @@ impl Run<'_> {
 
     /// A release that has been live and well is whole and its database is migrated; migrations never run backwards.
     fn unless_proven(&mut self, stage: Stage) -> Result<(), Halt> {
-        let known = self.store.read().release(&self.project.name, &self.deploy.release())?;
+        let known = self.store.read().release(&self.deploy.target_id(), &self.deploy.release())?;
         if known.is_some_and(|release| release.standing.was_well()) { Ok(()) } else { self.commands(stage) }
     }
 
     /// Writes down to which release an undo would go; before the switch, since after it nobody can tell.
     fn remember_way_back(&mut self, current: Option<&ReleaseName>) -> Result<(), Halt> {
-        let all = self.store.read().releases(&self.project.name)?;
+        let all = self.store.read().releases_on(&self.deploy.target_id())?;
         let of = |standing: Standing| -> Vec<ReleaseName> {
             all.iter().filter(|release| release.standing == standing).map(|release| release.name.clone()).collect()
         };
@@ -155,13 +158,13 @@ impl Run<'_> {
         let Some(back) = back else { return Ok(()) };
         let unknown = !all.iter().any(|release| release.name == back);
         let commit = if unknown { self.commit_of(&back)? } else { None };
-        let (id, project) = (self.deploy.id, self.project.name.clone());
+        let (id, target) = (self.deploy.id, self.deploy.target_id());
         self.store.write(|tx| {
             // It was live before we came: as good as any that we have seen. One that says nothing of its commit is
             // only a way back for this deploy, unless it was adopted under the name that we know it by.
             let commit = commit.unwrap_or_else(CommitId::none);
             if unknown && ReleaseName::new(back.number(), &commit) == back {
-                tx.set_release(&project, &back, &commit, Standing::Good)?;
+                tx.set_release(&target, &back, &commit, Standing::Good)?;
             }
             tx.deploy_previous(id, &back)?;
             Ok::<_, StoreError>(())
@@ -173,8 +176,8 @@ impl Run<'_> {
         let release = self.deploy.release();
         let why = self.deploy.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         self.point_to(&release, &format!("{}{why}", self.deploy.origin.describe()))?;
-        let project = self.project.name.clone();
-        self.store.write(|tx| tx.set_live(&project, &release, Timestamp::now()))?;
+        let (target, id) = (self.deploy.target_id(), self.deploy.id);
+        self.store.write(|tx| tx.set_live(&target, &release, id, Timestamp::now()))?;
         Ok(())
     }
 
@@ -194,7 +197,7 @@ impl Run<'_> {
     }
 
     fn remove_expired(&mut self) -> Result<(), Halt> {
-        let all: Vec<ReleaseRow> = self.store.read().releases(&self.project.name)?;
+        let all: Vec<ReleaseRow> = self.store.read().releases_on(&self.deploy.target_id())?;
         let names: Vec<ReleaseName> = all.iter().map(|release| release.name.clone()).collect();
         let live = self.deploy.release();
         let good = all.iter().filter(|release| release.standing == Standing::Good).map(|release| &release.name);
@@ -233,7 +236,7 @@ impl Run<'_> {
 
     /// A release that never was live leaves no folder behind, so that the next try begins anew.
     fn discard(&mut self) -> Result<Verdict, Halt> {
-        let known = self.store.read().release(&self.project.name, &self.deploy.release())?;
+        let known = self.store.read().release(&self.deploy.target_id(), &self.deploy.release())?;
         match known {
             Some(release) if release.standing == Standing::Made && release.live.is_none() => {
                 match self.remove(vec![release.name]) {
@@ -255,11 +258,11 @@ impl Run<'_> {
     }
 
     pub(super) fn say(&mut self, text: &str) -> Result<(), Halt> {
-        Ok(self.log.say(text, &mut to_journal(&self.build, self.deploy.id))?)
+        Ok(self.log.say(text, &mut to_journal(&self.deploy))?)
     }
 
     fn tell(&self, event: Event, text: &str) {
-        let subject = Subject::build(&self.build).deploy(self.deploy.id).commit(&self.deploy.commit);
+        let subject = Subject::deploy(&self.deploy);
         journal::emit(event, &subject, Priority::Notice, text);
     }
 

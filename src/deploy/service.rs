@@ -24,7 +24,7 @@ impl Run<'_> {
                 return Err(Halt::Leave);
             }
             let before = pulse(&self.bus.state(&unit)?);
-            self.order(&Order::Service { project: self.project.name.clone(), action, unit: unit.clone() })?;
+            self.order(&Order::Service { target: self.deploy.target_id(), action, unit: unit.clone() })?;
             let watch = self.bus.watch(&unit)?;
             let now = pulse(&self.bus.state(&unit)?);
             match after(action, &before, &now).map_err(|how| self.not_well(&unit, &how))? {

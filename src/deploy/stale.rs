@@ -23,7 +23,8 @@ impl Run<'_> {
         loop {
             // Whoever asks anew is told of the main processes of that moment: a server may have put another into the
             // place of its own.
-            let ProcessesAnswer { seen } = self.call(Work::Processes, ProcessesTask {})?;
+            let ProcessesAnswer { seen } =
+                self.call(Work::Processes { target: self.deploy.target.clone() }, ProcessesTask {})?;
             let mut not_yet = None;
             let mut unknown = Vec::new();
             for (unit, at) in seen {

@@ -21,7 +21,7 @@ const FILES: Duration = Duration::from_secs(900);
 impl Run<'_> {
     pub(super) fn look_at_target(&mut self) -> Result<ReleaseCheckAnswer, Halt> {
         let task = ReleaseCheckTask { root: self.target.root.clone(), shared: self.target.shared.clone() };
-        self.call(Work::Release, task)
+        self.call(self.release_work(), task)
     }
 
     pub(super) fn make_release(&mut self) -> Result<(), Halt> {
@@ -38,7 +38,7 @@ impl Run<'_> {
             shared: self.target.shared.clone(),
             timeout: FILES,
         };
-        match self.call(Work::Release, task)? {
+        match self.call(self.release_work(), task)? {
             ReleaseMakeAnswer::Made { files } => self.say(&format!("release {release}: {files} files")),
             ReleaseMakeAnswer::There => self.say(&format!("release {release} is there already")),
         }
@@ -52,7 +52,7 @@ impl Run<'_> {
             build: BuildId { project: self.project.name.clone(), number: release.number() },
             who: Line::cut(who),
         };
-        let switched = self.call(Work::Release, task)?;
+        let switched = self.call(self.release_work(), task)?;
         let before = switched.previous.as_ref().filter(|previous| *previous != release);
         let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
         self.say(&format!("current is {release}{before}"))
@@ -60,18 +60,22 @@ impl Run<'_> {
 
     /// The commit that a release which is not in the store was made from, as its own folder says.
     pub(super) fn commit_of(&mut self, release: &ReleaseName) -> Result<Option<CommitId>, Halt> {
-        let listed = self.call(Work::Release, ReleaseListTask { root: self.target.root.clone() })?;
+        let listed = self.call(self.release_work(), ReleaseListTask { root: self.target.root.clone() })?;
         Ok(listed.releases.into_iter().find(|there| there.name == *release).and_then(|there| there.commit))
     }
 
     /// Removes releases, and forgets them.
     pub(super) fn remove(&mut self, names: Vec<ReleaseName>) -> Result<(), Halt> {
         let task = ReleaseRemoveTask { root: self.target.root.clone(), names, timeout: FILES };
-        let removed = self.call(Work::Release, task)?.removed;
-        let project = self.project.name.clone();
-        self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&project, name)))?;
+        let removed = self.call(self.release_work(), task)?.removed;
+        let target = self.deploy.target_id();
+        self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&target, name)))?;
         let names: Vec<&str> = removed.iter().map(ReleaseName::as_str).collect();
         self.say(&format!("removed: {}", names.join(" ")))
+    }
+
+    fn release_work(&self) -> Work {
+        Work::Release { target: self.deploy.target.clone() }
     }
 
     /// Has a worker do a task; what it says on the way goes into the log. SIGTERM ends it.
@@ -82,9 +86,9 @@ impl Run<'_> {
     {
         // One name for all of a deploy's workers of a kind: a worker that a killed run left ends before the next begins.
         let job = self.deploy.id.to_string();
-        let call = Call { place: self.place, project: &self.project.name, work, job: &job };
+        let call = Call { place: self.place, project: &self.project.name, work: work.clone(), job: &job };
         let (bell, done) = (self.bell, Mutex::new(None));
-        let mut journal = to_journal(&self.build, self.deploy.id);
+        let mut journal = to_journal(&self.deploy);
         let messages = self.log.writer().try_clone_to_owned().map_err(|source| self.log.error(source))?;
         let pumped = std::thread::scope(|threads| {
             threads.spawn(|| {
@@ -104,7 +108,8 @@ impl Run<'_> {
                 }
                 if bell.is_terminated() && !told_to_stop {
                     told_to_stop = true;
-                    let stop = Order::StopWork { project: self.project.name.clone(), work, job: job.clone() };
+                    let (project, work) = (self.project.name.clone(), work.clone());
+                    let stop = Order::StopWork { project, work, job: job.clone() };
                     if let Err(error) = self.orders.give(&stop, &[]) {
                         tracing::warn!("{error}; the worker ends at its own time limit");
                     }

@@ -17,7 +17,7 @@ impl Run<'_> {
             return self.end(Outcome::Down, &summary, Verdict::Bad);
         };
         self.notifier
-            .status(&format!("deploy of {}: {}", self.build, Phase::Undo.as_str()))
+            .status(&format!("deploy of {}: {}", self.deploy.describe(), Phase::Undo.as_str()))
             .map_err(CarryError::from)?;
         self.say(&format!("undo: back to {previous}"))?;
         match self.go_back(&previous, &why) {
@@ -32,14 +32,15 @@ impl Run<'_> {
 
     fn go_back(&mut self, previous: &ReleaseName, why: &str) -> Result<(), Halt> {
         self.point_to(previous, &format!("back from {}: {why}", self.deploy.release()))?;
-        let (project, release, commit) = (self.project.name.clone(), self.deploy.release(), self.deploy.commit.clone());
+        let (target, id) = (self.deploy.target_id(), self.deploy.id);
+        let (release, commit) = (self.deploy.release(), self.deploy.commit.clone());
         self.store.write(|tx| {
-            tx.set_release(&project, &release, &commit, Standing::Bad)?;
-            tx.set_live(&project, previous, Timestamp::now())?;
+            tx.set_release(&target, &release, &commit, Standing::Bad)?;
+            tx.set_live(&target, previous, id, Timestamp::now())?;
             Ok::<_, StoreError>(())
         })?;
         self.services(previous)?;
-        let known = self.store.read().release(&self.project.name, previous)?;
+        let known = self.store.read().release(&target, previous)?;
         self.checks(previous, known.map(|release| release.commit).as_ref())
     }
 }

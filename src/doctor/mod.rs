@@ -3,6 +3,7 @@
 //! The examination goes through `ci-launch` like any build: the same users, sandbox and credential. That is the core's
 //! right, so root runs it and becomes the core's user first.
 
+use crate::config::project::Deploy;
 use crate::config::{Config, Project};
 use crate::model::{Place, ProjectName, unit};
 use crate::order::{Order, Orders, Work};
@@ -98,8 +99,9 @@ pub fn examine(place: &Place, only: Option<&ProjectName>, out: &mut dyn Write) -
         writeln!(out, "{name}:")?;
         match project {
             Ok(project) => {
-                for step in [users, refs, mirror, secrets, target] {
-                    let tried = step(place, project);
+                let steps: [fn(&Place, &Project) -> Tried; 4] = [users, refs, mirror, secrets];
+                let targets = project.targets.iter().map(|deploy| target(place, project, deploy));
+                for tried in steps.into_iter().map(|step| step(place, project)).chain(targets) {
                     let ill = tried.1.is_err();
                     show(out, &tried, &mut health)?;
                     // What comes after it would fail for the same reason.
@@ -184,11 +186,13 @@ fn secrets(place: &Place, project: &Project) -> Tried {
     (what, told)
 }
 
-fn target(place: &Place, project: &Project) -> Tried {
-    let what = "deploy target".to_owned();
-    let Some(deploy) = &project.deploy else { return (what, Ok("none".to_owned())) };
+fn target(place: &Place, project: &Project, deploy: &Deploy) -> Tried {
+    let what =
+        if deploy.name.is_default() { "deploy target".to_owned() } else { format!("deploy target {}", deploy.name) };
     let task = ReleaseCheckTask { root: deploy.root.clone(), shared: deploy.shared.clone() };
-    let told = match call(place, project, Work::Release).make(task, std::io::stderr().as_fd()) {
+    let told = match call(place, project, Work::Release { target: deploy.name.clone() })
+        .make(task, std::io::stderr().as_fd())
+    {
         Ok(answer) if answer.missing.is_empty() => Ok(answer.current.map_or_else(
             || format!("{}: ready for the first deploy", deploy.root.display()),
             |current| format!("{}: {current} is live", deploy.root.display()),

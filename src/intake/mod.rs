@@ -9,7 +9,7 @@ mod server;
 pub use client::{AskError, ask};
 pub use server::{Peer, ServeError, serve};
 
-use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId, StepName};
+use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId, StepName, TargetName};
 use serde::{Deserialize, Serialize};
 
 /// Longest question or answer, in bytes.
@@ -48,8 +48,11 @@ pub enum Ask {
     Deploy {
         /// Whose.
         project: ProjectName,
-        /// Which build; none is the newest green one of the deploy branch.
+        /// Which build; none is the newest green one of the target's branch.
         number: Option<BuildNumber>,
+        /// Where to; none is the only one, or the one without a name.
+        #[serde(default)]
+        target: Option<TargetName>,
         /// Why.
         reason: Option<String>,
     },
@@ -62,6 +65,9 @@ pub enum Ask {
     Rollback {
         /// Whose.
         project: ProjectName,
+        /// Where; none is the only one, or the one without a name.
+        #[serde(default)]
+        target: Option<TargetName>,
         /// Why.
         reason: Option<String>,
     },

@@ -45,6 +45,7 @@ pub fn emit(event: Event, subject: &Subject<'_>, priority: Priority, text: &str)
                 CI_VERDICT = subject.verdict.map(|verdict| verdict.as_str()),
                 CI_REQUEST = subject.request.map(|request| request.0),
                 CI_DEPLOY = subject.deploy.map(|deploy| deploy.0),
+                CI_TARGET = subject.target.map(|target| target.as_str()),
                 "{}",
                 printable(text)
             )

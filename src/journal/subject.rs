@@ -1,6 +1,8 @@
 //! What a message is about: the fields by which `journalctl` finds it.
 
-use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RequestId, StepName, Verdict};
+use crate::model::{
+    BuildId, BuildNumber, CommitId, Deploy, DeployId, ProjectName, RequestId, StepName, TargetName, Verdict,
+};
 
 /// The fields of a message; what is not set is left out of the entry.
 ///
@@ -14,6 +16,7 @@ pub struct Subject<'a> {
     pub(super) verdict: Option<Verdict>,
     pub(super) request: Option<RequestId>,
     pub(super) deploy: Option<DeployId>,
+    pub(super) target: Option<&'a TargetName>,
 }
 
 impl<'a> Subject<'a> {
@@ -30,6 +33,18 @@ impl<'a> Subject<'a> {
     /// `CI_PROJECT=` and `CI_BUILD=`
     pub fn build(build: &'a BuildId) -> Subject<'a> {
         Subject { project: Some(&build.project), build: Some(build.number), ..Subject::default() }
+    }
+
+    /// `CI_PROJECT=`, `CI_BUILD=`, `CI_COMMIT=`, `CI_DEPLOY=` and `CI_TARGET=`
+    pub fn deploy(deploy: &'a Deploy) -> Subject<'a> {
+        Subject {
+            project: Some(&deploy.project),
+            build: Some(deploy.number),
+            commit: Some(&deploy.commit),
+            deploy: Some(deploy.id),
+            target: Some(&deploy.target),
+            ..Subject::default()
+        }
     }
 
     /// Adds `CI_STEP=`, the step's name.
@@ -50,10 +65,5 @@ impl<'a> Subject<'a> {
     /// Adds `CI_REQUEST=`
     pub fn request(self, request: RequestId) -> Subject<'a> {
         Subject { request: Some(request), ..self }
-    }
-
-    /// Adds `CI_DEPLOY=`
-    pub fn deploy(self, deploy: DeployId) -> Subject<'a> {
-        Subject { deploy: Some(deploy), ..self }
     }
 }

@@ -1,10 +1,11 @@
 //! What each order comes to.
 
+use super::command::{self, Command};
 use super::work::MainProcess;
-use super::{command, service, step, work};
+use super::{service, step, work};
 use crate::config::project::{BuildOutside, Deploy};
 use crate::config::{LoadError, Project, load_project};
-use crate::model::{BuildId, Place, ProjectName, Room, ServiceAction, StepIndex, Trust, unit};
+use crate::model::{BuildId, Place, ProjectName, Room, ServiceAction, StepIndex, TargetId, Trust, unit};
 use crate::order::{Order, Reply, Work};
 use crate::systemd::{
     Accounting, ActiveState, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb,
@@ -63,7 +64,7 @@ impl Launcher {
                 Ok(queued)
             }
             Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
-            Order::Deploy { project } => self.queue(Verb::Start, &unit::deploy_unit(&project)),
+            Order::Deploy { target } => self.queue(Verb::Start, &unit::deploy_unit(&target)),
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&step.build.project)?;
@@ -83,25 +84,18 @@ impl Launcher {
             Order::Work { project, work, job, timeout } => {
                 let [task, answer, messages] = these(descriptors)?;
                 let project = self.project(&project)?;
-                let unit = work::unit_name(&project.name, work, &job)?;
+                let unit = work::unit_name(&project.name, &work, &job)?;
                 let ends = [task, answer, messages];
                 let again = ends.each_ref().map(OwnedFd::try_clone);
-                let arguments = match work {
-                    Work::Processes => work::look_at(&project, &self.main_processes(&project)?)?,
-                    Work::Refs
-                    | Work::Fetch
-                    | Work::Tidy
-                    | Work::Checkout { .. }
-                    | Work::Cache { .. }
-                    | Work::Results { .. }
-                    | Work::Secrets
-                    | Work::Release
-                    | Work::Health
-                    | Work::Mail => Vec::new(),
+                let arguments = if let Work::Processes { target } = &work {
+                    let target = work::target(&project, target)?;
+                    work::look_at(target, &self.main_processes(target)?)
+                } else {
+                    Vec::new()
                 };
                 let describe =
-                    |ends| work::describe(&self.place, &project, work, unit.clone(), timeout, &arguments, ends);
-                let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(work, refusal));
+                    |ends| work::describe(&self.place, &project, &work, unit.clone(), timeout, &arguments, ends);
+                let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(&work, refusal));
                 let started = start(ends)?;
                 if started != Reply::Exists {
                     return Ok(started);
@@ -112,19 +106,21 @@ impl Launcher {
                 start([task.map_err(failed)?, answer.map_err(failed)?, messages.map_err(failed)?])
             }
             Order::StopWork { project, work, job } => {
-                self.stop_and_let_go(&work::unit_name(&project, work, &job)?)?;
+                self.stop_and_let_go(&work::unit_name(&project, &work, &job)?)?;
                 Ok(Reply::Done)
             }
-            Order::Command { project, deploy, stage, line, release, env } => {
+            Order::Command { target, deploy, stage, line, release, env } => {
                 let [output] = these(descriptors)?;
-                let project = self.project(&project)?;
-                self.start(command::describe(&self.place, &project, deploy, stage, line, &release, env, output)?)
+                let project = self.project(&target.project)?;
+                let target = work::target(&project, &target.target)?;
+                let command = Command { deploy, stage, line, release: &release, env };
+                self.start(command::describe(&self.place, &project.name, target, command, output)?)
             }
             Order::StopCommand { project, deploy } => {
                 self.stop_and_let_go(&command::unit_name(&project, deploy))?;
                 Ok(Reply::Done)
             }
-            Order::Service { project, action, unit } => self.service(&project, action, &unit),
+            Order::Service { target, action, unit } => self.service(&target, action, &unit),
         }
     }
 
@@ -239,14 +235,14 @@ impl Launcher {
         }
     }
 
-    fn service(&self, project: &ProjectName, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
-        let config = self.project(project)?;
-        let deploy = config.deploy.ok_or_else(|| refused(format!("{project} has no [deploy]")))?;
+    fn service(&self, target: &TargetId, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
+        let project = self.project(&target.project)?;
+        let deploy = work::named_target(&project, &target.target)?;
         let key = action.key();
         if !deploy.services().any(|named| named == (action, unit)) {
-            let message =
-                format!("{unit} is not in `{key}` of [deploy] in {}", self.place.project_file(project).display());
-            return Err(refused(message));
+            let file = self.place.project_file(&project.name);
+            let whose = if deploy.name.is_default() { String::new() } else { format!(", target {}", deploy.name) };
+            return Err(refused(format!("{unit} is not in `{key}` of [deploy] in {}{whose}", file.display())));
         }
         let verb = match action {
             ServiceAction::TryRestart if self.is_stopped(unit)? => return Ok(Reply::Done),
@@ -273,10 +269,11 @@ impl Launcher {
         }
     }
 
-    /// The main processes of the services that the project's file names, and of those that its sockets start.
-    fn main_processes(&self, project: &Project) -> Result<Vec<MainProcess>, Refusal> {
+    /// The main processes of the services that the project's file names for a target, and of those that its sockets
+    /// start.
+    fn main_processes(&self, target: &Deploy) -> Result<Vec<MainProcess>, Refusal> {
         let mut units: Vec<String> = Vec::new();
-        for (_, unit) in project.deploy.iter().flat_map(Deploy::services) {
+        for (_, unit) in target.services() {
             if unit.ends_with(".socket") {
                 units.extend(self.bus.triggers(unit).map_err(failed)?);
             }

@@ -4,8 +4,6 @@ use super::carry::{Refusal, refused};
 use super::sandbox::text;
 use super::shell;
 use super::step::PATH;
-use super::work::target;
-use crate::config::Project;
 use crate::config::probe::Probe;
 use crate::config::project::{Deploy, Run, Shell};
 use crate::model::{DeployId, Place, ProjectName, ReleaseName, unit};
@@ -22,6 +20,15 @@ const NO_CAPABILITIES: &[Capability] = &[];
 /// One unit a deploy: its commands run one after the other.
 pub(super) fn unit_name(project: &ProjectName, deploy: DeployId) -> String {
     unit::command_unit(project, deploy)
+}
+
+/// One command of a deploy, and what it is told.
+pub(super) struct Command<'a> {
+    pub(super) deploy: DeployId,
+    pub(super) stage: Stage,
+    pub(super) line: usize,
+    pub(super) release: &'a ReleaseName,
+    pub(super) env: BTreeMap<String, String>,
 }
 
 /// A command and its time limit.
@@ -43,18 +50,14 @@ fn command_of(config: &Deploy, stage: Stage, line: usize) -> Option<(&str, Durat
 
 /// The walls are lower than a step's: a migration reaches what the service reaches, its database's socket in `/run` and
 /// its data in `/var`. But it has the rights of the target's user and no more.
-#[expect(clippy::too_many_arguments, reason = "they are the fields of one order")]
 pub(super) fn describe(
     place: &Place,
-    project: &Project,
-    deploy: DeployId,
-    stage: Stage,
-    line: usize,
-    release: &ReleaseName,
-    env: BTreeMap<String, String>,
+    project: &ProjectName,
+    config: &Deploy,
+    asked: Command<'_>,
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
-    let config = target(project)?;
+    let Command { deploy, stage, line, release, env } = asked;
     let (command, timeout) =
         command_of(config, stage, line).ok_or_else(|| refused(format!("[deploy] has no command {line} there")))?;
     let program = shell::program(&Run::Lines { lines: vec![command.to_owned()], shell: Shell::Sh }, "");
@@ -65,14 +68,14 @@ pub(super) fn describe(
     let folder = config.root.join("releases").join(release.to_string());
     let hidden = [place.credentials(), place.store(), place.builds()].map(|path| format!("-{}", text(&path)));
     Ok(Transient {
-        unit: unit_name(&project.name, deploy),
+        unit: unit_name(project, deploy),
         properties: vec![
-            Property::description(&format!("{} deploy of {release}: {command}", project.name)),
+            Property::description(&format!("{project} deploy of {release}: {command}")),
             Property::service_type(ServiceType::Exec),
             Property::exec_start(&program.path, &program.arguments),
             Property::remain_after_exit(true),
             Property::user(&config.user),
-            Property::slice(&unit::project_slice(&project.name)),
+            Property::slice(&unit::project_slice(project)),
             Property::working_directory(&text(&folder)),
             Property::environment(&environment),
             Property::runtime_max(timeout),

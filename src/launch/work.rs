@@ -6,7 +6,7 @@ use super::secret;
 use crate::config::Project;
 use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
-use crate::model::{Place, ProjectName, Room, unit};
+use crate::model::{Place, ProjectName, Room, TargetName, unit};
 use crate::order::{Reply, Work};
 use crate::systemd::{Capability, CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
@@ -29,7 +29,7 @@ pub(super) struct MainProcess {
     pub(super) control_group: String,
 }
 
-fn word(work: Work) -> &'static str {
+fn word(work: &Work) -> &'static str {
     match work {
         Work::Refs => "refs",
         Work::Fetch => "fetch",
@@ -38,14 +38,14 @@ fn word(work: Work) -> &'static str {
         Work::Cache { trust: _ } => "cache",
         Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
-        Work::Release => "release",
-        Work::Processes => "processes",
+        Work::Release { target: _ } => "release",
+        Work::Processes { target: _ } => "processes",
         Work::Health => "health",
         Work::Mail => "mail",
     }
 }
 
-pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<String, Refusal> {
+pub(super) fn unit_name(project: &ProjectName, work: &Work, job: &str) -> Result<String, Refusal> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if job.is_empty() || job.len() > 64 || !job.chars().all(plain) {
         return Err(refused(format!("{job:?} cannot be part of a unit's name")));
@@ -56,7 +56,7 @@ pub(super) fn unit_name(project: &ProjectName, work: Work, job: &str) -> Result<
 pub(super) fn describe(
     place: &Place,
     project: &Project,
-    work: Work,
+    work: &Work,
     unit: String,
     timeout: Duration,
     arguments: &[String],
@@ -79,12 +79,12 @@ pub(super) fn describe(
         Work::Refs => git(place, project, Network::Host, &[])?,
         Work::Fetch => git(place, project, Network::Host, &[&place.mirror(&project.name)])?,
         Work::Tidy => git(place, project, Network::None, &[&place.mirror(&project.name)])?,
-        Work::Checkout { trust } => checkout(place, project, trust)?,
-        Work::Cache { trust } => cache(place, project, trust)?,
-        Work::Results { trust, slot } => results(place, project, &room(place, project, trust)?.in_slot(slot)),
+        Work::Checkout { trust } => checkout(place, project, *trust)?,
+        Work::Cache { trust } => cache(place, project, *trust)?,
+        Work::Results { trust, slot } => results(place, project, &room(place, project, *trust)?.in_slot(*slot)),
         Work::Secrets => secrets(place, project)?,
-        Work::Release => release(place, project)?,
-        Work::Processes => processes(place, project),
+        Work::Release { target } => release(place, project, self::target(project, target)?),
+        Work::Processes { target: _ } => processes(place, project),
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
     });
@@ -92,8 +92,8 @@ pub(super) fn describe(
 }
 
 /// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
-pub(super) fn explained(work: Work, refusal: Refusal) -> Refusal {
-    if work != Work::Secrets {
+pub(super) fn explained(work: &Work, refusal: Refusal) -> Refusal {
+    if *work != Work::Secrets {
         return refusal;
     }
     match refusal {
@@ -181,9 +181,17 @@ fn results(place: &Place, project: &Project, room: &Room) -> Vec<Property> {
     properties
 }
 
-/// The deploy target of a project, and its user: there, and nobody who must not be given work.
-pub(super) fn target(project: &Project) -> Result<&Deploy, Refusal> {
-    let deploy = project.deploy.as_ref().ok_or_else(|| refused(format!("{} has no [deploy]", project.name)))?;
+/// A target of a project, if its file has it.
+pub(super) fn named_target<'a>(project: &'a Project, name: &TargetName) -> Result<&'a Deploy, Refusal> {
+    project.target(name).ok_or_else(|| {
+        let whose = if name.is_default() { String::new() } else { format!(" for {name}") };
+        refused(format!("{} has no [deploy]{whose}", project.name))
+    })
+}
+
+/// A target and its user: there, and nobody who must not be given work.
+pub(super) fn target<'a>(project: &'a Project, name: &TargetName) -> Result<&'a Deploy, Refusal> {
+    let deploy = named_target(project, name)?;
     match nix::unistd::User::from_name(&deploy.user) {
         Ok(Some(user)) if user.uid.is_root() => Err(refused(format!("{} is root; a deploy never is", deploy.user))),
         Ok(Some(_)) => Ok(deploy),
@@ -196,8 +204,7 @@ pub(super) fn target(project: &Project) -> Result<&Deploy, Refusal> {
     }
 }
 
-fn release(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
-    let deploy = target(project)?;
+fn release(place: &Place, project: &Project, deploy: &Deploy) -> Vec<Property> {
     let root = text(&deploy.root);
     let mut properties = vec![Property::user(&deploy.user), Property::slice(&unit::project_slice(&project.name))];
     properties.extend(walls(Network::None));
@@ -206,17 +213,17 @@ fn release(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
     properties.push(Property::private_tmp(true));
     // Bound, not only writable: the root may lie in a home, and homes are hidden. Missing is the worker's to say.
     properties.push(Property::bind_paths(&[(&format!("-{root}"), &root)]));
-    Ok(properties)
+    properties
 }
 
 /// The command line that has a worker look at these processes: nothing of it comes from the caller.
-pub(super) fn look_at(project: &Project, processes: &[MainProcess]) -> Result<Vec<String>, Refusal> {
-    let root = text(&target(project)?.root);
+pub(super) fn look_at(target: &Deploy, processes: &[MainProcess]) -> Vec<String> {
+    let root = text(&target.root);
     let words = processes.iter().flat_map(|process| {
         let MainProcess { unit, pid, control_group } = process.clone();
         [unit, pid.to_string(), control_group]
     });
-    Ok(["processes".to_owned(), root].into_iter().chain(words).collect())
+    ["processes".to_owned(), root].into_iter().chain(words).collect()
 }
 
 /// May look into any process of the machine, and do nothing else: its own user owns nothing, none of the calls that reach

@@ -1,7 +1,7 @@
 //! A deploy: one release made live on one target, or taken back.
 
-use super::id::{BuildId, BuildNumber, CommitId, DeployId};
-use super::name::ProjectName;
+use super::id::{BuildId, BuildNumber, CommitId, DeployId, TargetId};
+use super::name::{ProjectName, TargetName};
 use super::release::ReleaseName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub struct Deploy {
     pub id: DeployId,
     /// Whose.
     pub project: ProjectName,
+    /// To which of its targets.
+    pub target: TargetName,
     /// The build that goes live.
     pub number: BuildNumber,
     /// Its commit.
@@ -62,6 +64,17 @@ impl Deploy {
     /// The folder it makes or made.
     pub fn release(&self) -> ReleaseName {
         ReleaseName::new(self.number, &self.commit)
+    }
+
+    /// Where it goes.
+    pub fn target_id(&self) -> TargetId {
+        TargetId { project: self.project.clone(), target: self.target.clone() }
+    }
+
+    /// `gkp:42`, or `gkp:42 to demo` where the target has a name: what people read.
+    pub fn describe(&self) -> String {
+        let build = self.build();
+        if self.target.is_default() { build.to_string() } else { format!("{build} to {}", self.target) }
     }
 
     /// The build that it makes live.

@@ -1,6 +1,6 @@
 //! Identities: which build, which request, which commit, which ref.
 
-use super::name::{NameError, ProjectName, textual};
+use super::name::{NameError, ProjectName, TargetName, textual};
 use super::unit::Trust;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -110,6 +110,44 @@ impl FromStr for BuildId {
         let spec: BuildSpec = text.parse()?;
         let number = spec.number.ok_or_else(|| BuildSpecError::Number(String::new()))?;
         Ok(BuildId { project: spec.project, number })
+    }
+}
+
+/// One deploy target of one project, written `gkp:demo`, or `gkp` for the one that has no name of its own. A build's
+/// number never begins as a target's name does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TargetId {
+    /// Whose.
+    pub project: ProjectName,
+    /// Which.
+    pub target: TargetName,
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.target.is_default() { self.project.fmt(f) } else { write!(f, "{}:{}", self.project, self.target) }
+    }
+}
+
+/// Why a text does not name a target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetIdError {
+    /// One of its parts.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A second way to write the same: two units would deploy to one target.
+    #[error("{0:?} is written {1}")]
+    NotSo(String, ProjectName),
+}
+
+impl FromStr for TargetId {
+    type Err = TargetIdError;
+    fn from_str(text: &str) -> Result<Self, TargetIdError> {
+        let Some((project, target)) = text.split_once(':') else {
+            return Ok(TargetId { project: text.parse()?, target: TargetName::default() });
+        };
+        let id = TargetId { project: project.parse()?, target: target.parse()? };
+        if id.target.is_default() { Err(TargetIdError::NotSo(text.to_owned(), id.project)) } else { Ok(id) }
     }
 }
 
@@ -238,6 +276,17 @@ mod tests {
             assert!(bad.parse::<BuildSpec>().is_err(), "{bad}");
         }
         assert!("gkp".parse::<BuildId>().is_err());
+    }
+
+    #[test]
+    fn a_target_is_written_in_one_way() {
+        for (text, project, target) in [("my-app", "my-app", "default"), ("gkp:demo-2", "gkp", "demo-2")] {
+            let id: TargetId = text.parse().unwrap();
+            assert_eq!((id.project.as_str(), id.target.as_str(), id.to_string()), (project, target, text.to_owned()));
+        }
+        for bad in ["gkp:default", "gkp:", ":demo", "gkp:1", "gkp:a:b", "gkp:Demo", "gkp:-a", "g.p", ""] {
+            assert!(bad.parse::<TargetId>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a build has to itself while it runs: one of its project's workspaces, and named locks.
 
-use super::name::NameError;
+use super::name::{NameError, plain};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -23,19 +23,7 @@ impl LockName {
 impl FromStr for LockName {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        const WHAT: &str = "lock name";
-        let rule = "with a-z, 0-9 and -, a letter first";
-        if text.is_empty() {
-            return Err(NameError::Empty(WHAT));
-        }
-        if text.len() > LOCK_NAME_MAX {
-            return Err(NameError::TooLong { what: WHAT, max: LOCK_NAME_MAX, len: text.len() });
-        }
-        let fits = |(at, c): (usize, char)| c.is_ascii_lowercase() || (at > 0 && (c.is_ascii_digit() || c == '-'));
-        match text.char_indices().find(|found| !fits(*found)) {
-            Some((_, found)) => Err(NameError::Character { what: WHAT, rule, found }),
-            None => Ok(LockName(text.to_owned())),
-        }
+        plain("lock name", LOCK_NAME_MAX, text).map(LockName)
     }
 }
 

@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 /// Longest project name, in bytes. `cib-` before it stays within the 31 bytes that Linux allows a user name.
 pub const PROJECT_NAME_MAX: usize = 24;
+/// Longest name of a deploy target, in bytes.
+const TARGET_NAME_MAX: usize = 24;
+/// The name of a target that has none of its own, in store, JSON and `--target`.
+pub const DEFAULT_TARGET: &str = "default";
 /// Longest step name, in bytes.
 pub const STEP_NAME_MAX: usize = 64;
 
@@ -58,20 +62,54 @@ impl ProjectName {
 impl FromStr for ProjectName {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        const WHAT: &str = "project name";
-        const RULE: &str = "with a-z, 0-9 and -, a letter first";
-        let first = text.chars().next().ok_or(NameError::Empty(WHAT))?;
-        if text.len() > PROJECT_NAME_MAX {
-            return Err(NameError::TooLong { what: WHAT, max: PROJECT_NAME_MAX, len: text.len() });
-        }
-        let refuse = |found| Err(NameError::Character { what: WHAT, rule: RULE, found });
-        if !first.is_ascii_lowercase() {
-            return refuse(first);
-        }
-        match text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')) {
-            Some(found) => refuse(found),
-            None => Ok(ProjectName(text.to_owned())),
-        }
+        plain("project name", PROJECT_NAME_MAX, text).map(ProjectName)
+    }
+}
+
+/// A deploy target's name, `[a-z][a-z0-9-]{0,23}`: `staging`, `demo`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the one that has no name of its own.
+    pub fn is_default(&self) -> bool {
+        self.0 == DEFAULT_TARGET
+    }
+}
+
+/// The target that has no name of its own, as that of a `[deploy]` table usually is.
+impl Default for TargetName {
+    fn default() -> TargetName {
+        TargetName(DEFAULT_TARGET.to_owned())
+    }
+}
+
+impl FromStr for TargetName {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        plain("target name", TARGET_NAME_MAX, text).map(TargetName)
+    }
+}
+
+/// A name that can stand in paths, units and users: `[a-z][a-z0-9-]*`.
+pub(super) fn plain(what: &'static str, max: usize, text: &str) -> Result<String, NameError> {
+    let rule = "with a-z, 0-9 and -, a letter first";
+    if text.is_empty() {
+        return Err(NameError::Empty(what));
+    }
+    if text.len() > max {
+        return Err(NameError::TooLong { what, max, len: text.len() });
+    }
+    let fits = |(at, c): (usize, char)| c.is_ascii_lowercase() || (at > 0 && (c.is_ascii_digit() || c == '-'));
+    match text.char_indices().find(|found| !fits(*found)) {
+        Some((_, found)) => Err(NameError::Character { what, rule, found }),
+        None => Ok(text.to_owned()),
     }
 }
 
@@ -122,7 +160,7 @@ macro_rules! textual {
     )*};
 }
 pub(super) use textual;
-textual!(ProjectName, StepName);
+textual!(ProjectName, StepName, TargetName);
 
 #[cfg(test)]
 mod tests {

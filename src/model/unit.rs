@@ -1,6 +1,6 @@
 //! The names of units and users: made here and nowhere else.
 
-use super::id::{BuildId, StepIndex};
+use super::id::{BuildId, StepIndex, TargetId};
 use super::name::ProjectName;
 use serde::{Deserialize, Serialize};
 
@@ -57,9 +57,9 @@ pub fn build_unit(build: &BuildId) -> String {
 /// Starts the dispatcher in a while: while builds wait for something that nobody tells the end of.
 pub const AGAIN_TIMER: &str = "ci-build-again.timer";
 
-/// `ci-deploy@gkp.service`: one project's deploys; the unit's name is their lock.
-pub fn deploy_unit(project: &ProjectName) -> String {
-    format!("ci-deploy@{project}.service")
+/// `ci-deploy@gkp.service`, `ci-deploy@gkp:demo.service`: the deploys to one target; the unit's name is their lock.
+pub fn deploy_unit(target: &TargetId) -> String {
+    format!("ci-deploy@{target}.service")
 }
 
 /// `ci-step-gkp-42-2.service`: one step of one build.

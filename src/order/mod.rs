@@ -14,7 +14,8 @@ pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
 use crate::model::{
-    BuildId, DeployId, ProjectName, ReleaseName, SecretName, ServiceAction, Slot, StepIndex, StepName, Trust,
+    BuildId, DeployId, ProjectName, ReleaseName, SecretName, ServiceAction, Slot, StepIndex, StepName, TargetId,
+    TargetName, Trust,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,10 +43,10 @@ pub enum Order {
     },
     /// Have the queue looked at again in a while; answered when systemd has queued it.
     LookAgain,
-    /// Start a project's deploys; answered when systemd has queued it.
+    /// Start the deploys to a target; answered when systemd has queued it.
     Deploy {
-        /// Whose.
-        project: ProjectName,
+        /// Which.
+        target: TargetId,
     },
     /// Start a step; one descriptor: its output.
     Step(StepOrder),
@@ -76,10 +77,10 @@ pub enum Order {
         /// Which.
         job: String,
     },
-    /// Run one of the project's `[deploy]` commands in a release; one descriptor: its output.
+    /// Run one of a target's commands in a release; one descriptor: its output.
     Command {
-        /// Whose.
-        project: ProjectName,
+        /// On which target.
+        target: TargetId,
         /// Of which deploy.
         deploy: DeployId,
         /// Of which list.
@@ -98,10 +99,10 @@ pub enum Order {
         /// Of which deploy.
         deploy: DeployId,
     },
-    /// Do with a unit what the project's file says; answered when the job has ended.
+    /// Do with a unit what the project's file says for a target; answered when the job has ended.
     Service {
-        /// Whose.
-        project: ProjectName,
+        /// For which.
+        target: TargetId,
         /// What with it.
         action: ServiceAction,
         /// Which.
@@ -174,7 +175,7 @@ pub enum Shutdown {
 }
 
 /// As what a worker runs: decides user, sandbox, network and credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Work {
     /// Lists a remote's refs: the git user, network, credential.
@@ -203,10 +204,16 @@ pub enum Work {
         /// For whose commits.
         trust: Trust,
     },
-    /// Works on the deploy target: its user, no network.
-    Release,
-    /// Tells where the main processes of the project's services run: nobody known, who may look at any process, no network.
-    Processes,
+    /// Works on a deploy target: its user, no network.
+    Release {
+        /// Which of the project's.
+        target: TargetName,
+    },
+    /// Tells where the main processes of a target's services run: nobody known, who may look at any process, no network.
+    Processes {
+        /// Which of the project's.
+        target: TargetName,
+    },
     /// Asks a site how it is: nobody, network.
     Health,
     /// Hands a mail to sendmail.

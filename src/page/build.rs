@@ -16,7 +16,7 @@ pub fn build(site: &Site, view: &BuildView, log: Option<&Log>, clock: &Clock) ->
     let (word, light) = standing(build);
     let number = build.id.number.0;
     let over = build.state.verdict().is_some();
-    let deploying = view.deploy.as_ref().is_some_and(|deploy| match deploy.state {
+    let deploying = view.deploys.iter().any(|deploy| match deploy.state {
         DeployState::Waiting | DeployState::Running { .. } => true,
         DeployState::Finished { .. } => false,
     });
@@ -108,9 +108,9 @@ fn facts(view: &BuildView, clock: &Clock) -> Markup {
                     }
                 }
             }
-            @if let Some(deploy) = &view.deploy {
+            @for deploy in &view.deploys {
                 @let (word, light) = deploy_state(deploy);
-                dt { "Deploy" }
+                dt { "Deploy" @if !deploy.target.is_default() { " to " (deploy.target) } }
                 dd {
                     (state(word, light))
                     @match &deploy.state {

@@ -2,9 +2,11 @@
 
 use super::{Clock, Frame, Refresh, class, foreign, live_since, site_link, state};
 use crate::config::Site;
-use crate::model::DeployState;
+use crate::model::{Deploy, DeployState};
 use crate::view::text::{count, duration, harmless, moment};
-use crate::view::{Activity, Configured, Light, Line, Overview, Running, Setup, standing, subject, took, when};
+use crate::view::{
+    Activity, Configured, Light, Line, OnTarget, Overview, Running, Setup, standing, subject, took, when,
+};
 use maud::{Markup, html};
 
 /// All projects.
@@ -126,7 +128,7 @@ fn row(line: &Line, clock: &Clock) -> Markup {
                     p.bad { (harmless(&trouble.describe(clock.now))) }
                 }
             }
-            td { (live(line, clock)) }
+            td { @for target in &line.targets { (live(target, clock)) } }
         }
     }
 }
@@ -143,24 +145,26 @@ pub(super) fn at_work(running: &Running, address: &str, clock: &Clock) -> Markup
     }
 }
 
-fn live(line: &Line, clock: &Clock) -> Markup {
-    let phase = line.deploy.as_ref().and_then(|deploy| match &deploy.state {
-        DeployState::Waiting => Some((deploy.number, "waits for its turn")),
-        DeployState::Running { phase, .. } => Some((deploy.number, phase.as_str())),
-        DeployState::Finished { .. } => None,
-    });
+fn live(target: &OnTarget, clock: &Clock) -> Markup {
     html! {
-        @match &line.live {
+        @if let Some(label) = target.label() { div { b { (label) } } }
+        @match &target.live {
             Some(live) => {
                 div { (live_since(live, clock)) }
-                div { small { "build " (live.release.name.number()) @if let Some(site) = line.site() { " · " (site_link(site)) } } }
+                div { small { "build " (live.release.name.number()) @if let Some(site) = &target.site { " · " (site_link(site)) } } }
             }
-            None => {
-                @if line.deploys() { span.sub { "nothing yet" } }
-            }
+            None => { span.sub { "nothing yet" } }
         }
-        @if let Some((number, phase)) = phase {
-            div class=(class(Light::Blue)) { (state("deploying", Light::Blue)) " build " (number) small { " · " (phase) } }
-        }
+        @if let Some(deploy) = target.unfinished() { (deploying(deploy)) }
+    }
+}
+
+pub(super) fn deploying(deploy: &Deploy) -> Markup {
+    let phase = match &deploy.state {
+        DeployState::Running { phase, .. } => phase.as_str(),
+        DeployState::Waiting | DeployState::Finished { .. } => "waits for its turn",
+    };
+    html! {
+        div class=(class(Light::Blue)) { (state("deploying", Light::Blue)) " build " (deploy.number) small { " · " (phase) } }
     }
 }

@@ -3,10 +3,10 @@
 use super::front::at_work;
 use super::{Clock, Frame, Refresh, foreign, live_since, site_link, state};
 use crate::config::Site;
-use crate::model::{Build, BuildNumber, Deploy, DeployState, Outcome, deploy::DeployOrigin};
+use crate::model::{Build, BuildNumber, Deploy, DeployState, Outcome, TargetName, deploy::DeployOrigin};
 use crate::store::{ReleaseRow, Standing};
 use crate::view::text::{between, duration, harmless, moment};
-use crate::view::{Activity, Light, ProjectView, Setup, standing, subject, took, when};
+use crate::view::{Activity, Light, NO_TARGET, ProjectView, Setup, standing, subject, took, when};
 use maud::{Markup, html};
 
 /// One project; `below` is the build number that the history begins below, if not at its newest.
@@ -33,13 +33,17 @@ pub fn project(site: &Site, view: &ProjectView, below: Option<BuildNumber>, cloc
             Setup::Ready { description: None, .. } | Setup::Broken(_) => {}
             Setup::Retired => { p.sub { "Retired: it has no file any more. Nothing is polled or built; its history stays." } }
         }
-        p.lead {
-            @match &line.live {
-                Some(live) => { (live_since(live, clock)) }
-                None => { (view.why_not_live()) }
+        @if line.targets.is_empty() { p.lead { (NO_TARGET) } }
+        @for target in &line.targets {
+            p.lead {
+                @if let Some(label) = target.label() { b { (label) } ": " }
+                @match &target.live {
+                    Some(live) => { (live_since(live, clock)) }
+                    None => { (view.why_not_live(target)) }
+                }
             }
+            @if let Some(url) = &target.site { p { (site_link(url)) } }
         }
-        @if let Some(url) = line.site() { p { (site_link(url)) } }
         @for trouble in line.troubles() { p.bad { (harmless(&trouble.describe(clock.now))) } }
         @if busy { (queue(view, clock)) }
         (history(view, below, clock))
@@ -56,9 +60,9 @@ fn queue(view: &ProjectView, clock: &Clock) -> Markup {
             @for deploy in &view.deploys {
                 @match &deploy.state {
                     DeployState::Running { phase, .. } => {
-                        div { (state("deploying", Light::Blue)) " build " (deploy.number) ", " b { (phase.as_str()) } }
+                        div { (state("deploying", Light::Blue)) " build " (deploy.number) (to(&deploy.target)) ", " b { (phase.as_str()) } }
                     }
-                    DeployState::Waiting => { div { (state("waiting", Light::Blue)) " to deploy build " (deploy.number) } }
+                    DeployState::Waiting => { div { (state("waiting", Light::Blue)) " to deploy build " (deploy.number) (to(&deploy.target)) } }
                     DeployState::Finished { .. } => {}
                 }
             }
@@ -146,7 +150,7 @@ fn deploys(deploys: &[Deploy], clock: &Clock) -> Markup {
                     @let (word, light) = deploy_state(deploy);
                     tr {
                         th scope="row" { a href={ (deploy.number) "/" } { (deploy.number) } }
-                        td { (state(word, light)) }
+                        td { (state(word, light)) (to(&deploy.target)) }
                         td { (foreign(&why(deploy))) @if let Some(went) = went_wrong(deploy) { br; small { (foreign(went)) } } }
                         td.now { (clock.ago(ended(deploy))) }
                         td.num data-l="took" { @if let Some(took) = deploy_took(deploy, clock) { (took) } }
@@ -155,6 +159,11 @@ fn deploys(deploys: &[Deploy], clock: &Clock) -> Markup {
             }
         }
     }
+}
+
+/// Where a deploy goes, if that has a name.
+fn to(target: &TargetName) -> Markup {
+    html! { @if !target.is_default() { " to " (target) } }
 }
 
 fn why(deploy: &Deploy) -> String {
@@ -210,7 +219,7 @@ fn releases(releases: &[ReleaseRow], clock: &Clock) -> Markup {
                     @let (word, light) = word(release);
                     tr {
                         th scope="row" { span.c { (release.name) } }
-                        td { (state(word, light)) }
+                        td { (state(word, light)) @if !release.target.is_default() { " on " (release.target) } }
                         td { @if let Some(since) = release.live { (clock.time(since)) } }
                     }
                 } }

@@ -2,7 +2,7 @@
 
 use super::WishError;
 use crate::intake::{Answer, Ask, ask};
-use crate::model::{BuildNumber, BuildSpec, DeployId, Place, ProjectName};
+use crate::model::{BuildNumber, BuildSpec, DeployId, Place, ProjectName, TargetName};
 
 /// What came of a wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +14,23 @@ pub struct Deploying {
 }
 
 /// Asks for a deploy.
-pub fn deploy(place: &Place, spec: &BuildSpec, reason: Option<String>) -> Result<Deploying, WishError> {
-    answered(ask(place, &Ask::Deploy { project: spec.project.clone(), number: spec.number, reason })?)
+pub fn deploy(
+    place: &Place,
+    spec: &BuildSpec,
+    target: Option<TargetName>,
+    reason: Option<String>,
+) -> Result<Deploying, WishError> {
+    answered(ask(place, &Ask::Deploy { project: spec.project.clone(), number: spec.number, target, reason })?)
 }
 
 /// Asks for the way back.
-pub fn rollback(place: &Place, project: &ProjectName, reason: Option<String>) -> Result<Deploying, WishError> {
-    answered(ask(place, &Ask::Rollback { project: project.clone(), reason })?)
+pub fn rollback(
+    place: &Place,
+    project: &ProjectName,
+    target: Option<TargetName>,
+    reason: Option<String>,
+) -> Result<Deploying, WishError> {
+    answered(ask(place, &Ask::Rollback { project: project.clone(), target, reason })?)
 }
 
 fn answered(answer: Answer) -> Result<Deploying, WishError> {

@@ -77,6 +77,6 @@ fn tell_end(
         }
     }
     let tail = if summary.is_empty() { String::new() } else { format!(": {summary}") };
-    writeln!(out, "{}: {}{}", deploy.build(), outcome.describe(), clean(tail.as_bytes(), Look::Plain).trim_end())?;
+    writeln!(out, "{}: {}{}", deploy.describe(), outcome.describe(), clean(tail.as_bytes(), Look::Plain).trim_end())?;
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 /// Why a finished build does not deploy by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stays {
-    /// The project has no `[deploy]`.
-    NoTarget,
+    /// The target is for people to deploy to.
+    ByHand,
     /// It is not green.
     NotGreen,
     /// It comes from outside.
@@ -21,16 +21,18 @@ pub enum Stays {
     RolledBackFrom,
 }
 
-/// Whether a build that ended with `verdict` goes live by itself. `head` is the remote's HEAD; `left` are the commits
-/// that a person rolled back from.
+/// Whether a build that ended with `verdict` goes live on a target by itself. `head` is the remote's HEAD; `left` are the commits
+/// that a person rolled back from there.
 pub fn goes_live(
     build: &Build,
     verdict: Verdict,
-    target: Option<&project::Deploy>,
+    target: &project::Deploy,
     head: Option<&RefName>,
     left: &[CommitId],
 ) -> Result<CommitId, Stays> {
-    let target = target.ok_or(Stays::NoTarget)?;
+    if !target.automatic {
+        return Err(Stays::ByHand);
+    }
     if !verdict.is_green() {
         return Err(Stays::NotGreen);
     }
@@ -129,7 +131,7 @@ pub fn expired(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{BuildState, Origin, RequestId};
+    use crate::model::{BuildState, Origin, RequestId, TargetName};
     use jiff::Timestamp;
     use std::collections::BTreeMap;
     use std::time::Duration;
@@ -181,7 +183,9 @@ mod tests {
 
     fn target(branch: Option<&str>) -> project::Deploy {
         project::Deploy {
+            name: TargetName::default(),
             branch: branch.map(|name| RefName::of_branch(name).unwrap()),
+            automatic: true,
             root: "/srv/gkp".into(),
             user: "gkp".to_owned(),
             site: None,
@@ -226,6 +230,7 @@ mod tests {
         let head = RefName::of_branch("main").unwrap();
         let by_head = target(None);
         let by_name = target(Some("stable"));
+        let by_hand = project::Deploy { automatic: false, ..target(None) };
         let ok = Ok(commit('a'));
         let left = [commit('a')];
         let revision = |mut build: Build| {
@@ -245,23 +250,23 @@ mod tests {
             build
         };
         use Verdict::{Cancelled, Exception, Failure, Skipped, Success, Warnings};
-        let table: [(Build, Verdict, Option<&project::Deploy>, Option<&RefName>, &[CommitId], _); 16] = [
-            (green("main"), Success, Some(&by_head), Some(&head), &[], ok.clone()),
-            (green("main"), Warnings, Some(&by_head), Some(&head), &[], ok.clone()),
-            (pinned(green("main")), Success, Some(&by_head), Some(&head), &[], ok.clone()),
-            (green("stable"), Success, Some(&by_name), Some(&head), &[], ok),
-            (green("main"), Failure, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
-            (green("main"), Exception, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
-            (green("main"), Cancelled, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
-            (green("main"), Skipped, Some(&by_head), Some(&head), &[], Err(Stays::NotGreen)),
-            (green("main"), Success, None, Some(&head), &[], Err(Stays::NoTarget)),
-            (green("main"), Success, Some(&by_name), Some(&head), &[], Err(Stays::OtherRef)),
-            (green("dev"), Success, Some(&by_head), Some(&head), &[], Err(Stays::OtherRef)),
-            (green("main"), Success, Some(&by_head), None, &[], Err(Stays::OtherRef)),
-            (bare(green("main")), Success, Some(&by_head), None, &[], Err(Stays::OtherRef)),
-            (outside(green("main")), Success, Some(&by_head), Some(&head), &[], Err(Stays::Outside)),
-            (revision(green("main")), Success, Some(&by_head), Some(&head), &[], Err(Stays::Revision)),
-            (green("main"), Success, Some(&by_head), Some(&head), &left, Err(Stays::RolledBackFrom)),
+        let table: [(Build, Verdict, &project::Deploy, Option<&RefName>, &[CommitId], _); 16] = [
+            (green("main"), Success, &by_head, Some(&head), &[], ok.clone()),
+            (green("main"), Warnings, &by_head, Some(&head), &[], ok.clone()),
+            (pinned(green("main")), Success, &by_head, Some(&head), &[], ok.clone()),
+            (green("stable"), Success, &by_name, Some(&head), &[], ok),
+            (green("main"), Failure, &by_head, Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Exception, &by_head, Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Cancelled, &by_head, Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Skipped, &by_head, Some(&head), &[], Err(Stays::NotGreen)),
+            (green("main"), Success, &by_hand, Some(&head), &[], Err(Stays::ByHand)),
+            (green("main"), Success, &by_name, Some(&head), &[], Err(Stays::OtherRef)),
+            (green("dev"), Success, &by_head, Some(&head), &[], Err(Stays::OtherRef)),
+            (green("main"), Success, &by_head, None, &[], Err(Stays::OtherRef)),
+            (bare(green("main")), Success, &by_head, None, &[], Err(Stays::OtherRef)),
+            (outside(green("main")), Success, &by_head, Some(&head), &[], Err(Stays::Outside)),
+            (revision(green("main")), Success, &by_head, Some(&head), &[], Err(Stays::Revision)),
+            (green("main"), Success, &by_head, Some(&head), &left, Err(Stays::RolledBackFrom)),
         ];
         for (at, (build, verdict, target, head, left, expected)) in table.into_iter().enumerate() {
             assert_eq!(goes_live(&build, verdict, target, head, left), expected, "row {at}");

@@ -14,4 +14,5 @@ pub mod result;
 pub mod retry;
 pub mod service;
 pub mod supersede;
+pub mod target;
 pub mod tips;

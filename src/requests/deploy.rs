@@ -1,10 +1,11 @@
 //! Taking a person's wish for a deploy or a rollback: what is answered with an id is in the store.
 
-use crate::config::Project;
+use crate::config::project;
 use crate::intake::Refusal;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    Build, BuildId, BuildNumber, BuildState, DeployId, DeployState, Phase, RefName, ReleaseName, Target, Trust,
+    Build, BuildId, BuildNumber, BuildState, CommitId, DeployId, DeployState, Phase, RefName, ReleaseName, Target,
+    TargetId, Trust,
 };
 use crate::plan::deploy::{is_superseded, rollback_target};
 use crate::store::{NewDeploy, ReleaseRow, Standing, StoreError, Tx};
@@ -42,26 +43,41 @@ fn no<T>(refusal: Refusal, message: String) -> Result<T, NotTaken> {
     Err(NotTaken::No { refusal, message })
 }
 
-/// Queues a deploy of a green build: this one, or the newest of the deploy branch. Asked for twice it is one deploy,
+/// What a person wants done on a target.
+pub(super) struct Wish<'a> {
+    pub(super) tx: &'a Tx<'a>,
+    pub(super) id: TargetId,
+    pub(super) target: &'a project::Deploy,
+    pub(super) reason: Option<String>,
+    pub(super) who: &'a str,
+    pub(super) now: Timestamp,
+}
+
+impl Wish<'_> {
+    fn queue(
+        &self,
+        number: BuildNumber,
+        commit: CommitId,
+        origin: DeployOrigin,
+    ) -> Result<(DeployId, BuildNumber), NotTaken> {
+        let new = NewDeploy { target: self.id.clone(), number, commit, origin, reason: self.reason.clone() };
+        Ok((self.tx.queue_deploy(&new, self.now)?, number))
+    }
+}
+
+/// Queues a deploy of a green build: this one, or the newest of the target's branch. Asked for twice it is one deploy,
 /// unless the first would be skipped.
-pub(super) fn take_deploy(
-    tx: &Tx<'_>,
-    project: &Project,
-    number: Option<BuildNumber>,
-    reason: Option<String>,
-    who: &str,
-    now: Timestamp,
-) -> Result<(DeployId, BuildNumber), NotTaken> {
+pub(super) fn take_deploy(wish: &Wish<'_>, number: Option<BuildNumber>) -> Result<(DeployId, BuildNumber), NotTaken> {
     let build = match number {
-        Some(number) => this(tx, project, number)?,
-        None => newest(tx, project)?,
+        Some(number) => this(wish, number)?,
+        None => newest(wish)?,
     };
     let id = &build.id;
     let Some(commit) = build.commit.clone() else {
         return no(Refusal::NoSuchThing, format!("build {id} never came to know its commit"));
     };
-    let live = tx.read().live(&project.name)?.map(|release| release.name);
-    for waiting in tx.read().unfinished_deploys(&project.name)? {
+    let live = wish.tx.read().live(&wish.id)?.map(|release| release.name);
+    for waiting in wish.tx.read().unfinished_deploys(&wish.id)? {
         let will_be_skipped = waiting.state == DeployState::Waiting
             && waiting.origin == DeployOrigin::Green
             && is_superseded(waiting.number, live.as_ref());
@@ -69,15 +85,12 @@ pub(super) fn take_deploy(
             return Ok((waiting.id, waiting.number));
         }
     }
-    let origin = DeployOrigin::Person { name: who.to_owned() };
-    let new = NewDeploy { project: project.name.clone(), number: id.number, commit, origin, reason };
-    Ok((tx.queue_deploy(&new, now)?, id.number))
+    wish.queue(id.number, commit, DeployOrigin::Person { name: wish.who.to_owned() })
 }
 
-fn this(tx: &Tx<'_>, project: &Project, number: BuildNumber) -> Result<Build, NotTaken> {
-    target(project)?;
-    let id = BuildId { project: project.name.clone(), number };
-    let Some(build) = tx.read().build(&id)? else {
+fn this(wish: &Wish<'_>, number: BuildNumber) -> Result<Build, NotTaken> {
+    let id = BuildId { project: wish.id.project.clone(), number };
+    let Some(build) = wish.tx.read().build(&id)? else {
         return no(Refusal::NoSuchThing, format!("there is no build {id}"));
     };
     match &build.state {
@@ -96,11 +109,12 @@ fn this(tx: &Tx<'_>, project: &Project, number: BuildNumber) -> Result<Build, No
     }
 }
 
-fn newest(tx: &Tx<'_>, project: &Project) -> Result<Build, NotTaken> {
-    let head = tx.read().source(&project.name)?.and_then(|source| source.head);
-    let branch: Option<RefName> = target(project)?.branch.clone().or(head);
+fn newest(wish: &Wish<'_>) -> Result<Build, NotTaken> {
+    let project = &wish.id.project;
+    let head = wish.tx.read().source(project)?.and_then(|source| source.head);
+    let branch: Option<RefName> = wish.target.branch.clone().or(head);
     let Some(branch) = branch else {
-        return no(Refusal::NoSuchThing, format!("{} has not been built yet: ci-build {0}", project.name));
+        return no(Refusal::NoSuchThing, format!("{project} has not been built yet: ci-build {project}"));
     };
     let fits = |build: &Build| {
         build.reference.as_ref() == Some(&branch)
@@ -110,41 +124,25 @@ fn newest(tx: &Tx<'_>, project: &Project) -> Result<Build, NotTaken> {
     };
     let mut below = None;
     loop {
-        let page = tx.read().builds(&project.name, below, PAGE)?;
+        let page = wish.tx.read().builds(project, below, PAGE)?;
         below = page.last().map(|build| build.id.number);
         if let Some(build) = page.into_iter().find(fits) {
             return Ok(build);
         }
         if below.is_none() {
-            let message = format!(
-                "no build of {}, branch {}, is green; only green ones are deployed",
-                project.name,
-                branch.short()
-            );
+            let branch = branch.short();
+            let message = format!("no build of {project}, branch {branch}, is green; only green ones are deployed");
             return no(Refusal::NoSuchThing, message);
         }
-    }
-}
-
-fn target(project: &Project) -> Result<&crate::config::project::Deploy, NotTaken> {
-    match &project.deploy {
-        Some(target) => Ok(target),
-        None => no(Refusal::NoSuchThing, format!("{} has no [deploy] in its file", project.name)),
     }
 }
 
 /// Queues the way back to the newest good release before the live one, which from now on does not deploy by itself
 /// again. Asked for twice it is one rollback; while another deploy is waiting or under way there is none, since what
 /// will be live after it is not known.
-pub(super) fn take_rollback(
-    tx: &Tx<'_>,
-    project: &Project,
-    reason: Option<String>,
-    who: &str,
-    now: Timestamp,
-) -> Result<(DeployId, BuildNumber), NotTaken> {
-    target(project)?;
-    if let Some(other) = tx.read().unfinished_deploys(&project.name)?.into_iter().next() {
+pub(super) fn take_rollback(wish: &Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken> {
+    let Wish { tx, id, .. } = wish;
+    if let Some(other) = tx.read().unfinished_deploys(id)?.into_iter().next() {
         if let DeployOrigin::Rollback { .. } = other.origin {
             return Ok((other.id, other.number));
         }
@@ -153,24 +151,21 @@ pub(super) fn take_rollback(
             DeployState::Running { .. } => "is under way",
             DeployState::Waiting | DeployState::Finished { .. } => "waits",
         };
-        return no(Refusal::TryAgain, format!("a deploy of {} {state}; ask again when it is over", other.build()));
+        return no(Refusal::TryAgain, format!("a deploy of {} {state}; ask again when it is over", other.describe()));
     }
-    let Some(live) = tx.read().live(&project.name)? else {
-        return no(Refusal::NoSuchThing, format!("nothing of {} is live that unitci has deployed", project.name));
+    let Some(live) = tx.read().live(id)? else {
+        return no(Refusal::NoSuchThing, format!("nothing of {id} is live that unitci has deployed"));
     };
-    let back = back_from(&live, &tx.read().releases(&project.name)?);
+    let back = back_from(&live, &tx.read().releases_on(id)?);
     let Some(back) = back else {
-        let message = format!("{}: there is no good release before {} to go back to", project.name, live.name);
+        let message = format!("{id}: there is no good release before {} to go back to", live.name);
         return no(Refusal::NoSuchThing, message);
     };
     match live.standing {
-        Standing::Good | Standing::Made => tx.set_release(&project.name, &live.name, &live.commit, Standing::Left)?,
+        Standing::Good | Standing::Made => tx.set_release(id, &live.name, &live.commit, Standing::Left)?,
         Standing::Bad | Standing::Left => {}
     }
-    let number = back.name.number();
-    let origin = DeployOrigin::Rollback { name: who.to_owned() };
-    let new = NewDeploy { project: project.name.clone(), number, commit: back.commit.clone(), origin, reason };
-    Ok((tx.queue_deploy(&new, now)?, number))
+    wish.queue(back.name.number(), back.commit.clone(), DeployOrigin::Rollback { name: wish.who.to_owned() })
 }
 
 fn back_from(live: &ReleaseRow, all: &[ReleaseRow]) -> Option<ReleaseRow> {
@@ -183,8 +178,8 @@ fn back_from(live: &ReleaseRow, all: &[ReleaseRow]) -> Option<ReleaseRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::model::{CommitId, NewRequest, Origin, Outcome, Place, Verdict};
+    use crate::config::{Config, Project};
+    use crate::model::{NewRequest, Origin, Outcome, Place, Verdict};
     use crate::store::Store;
     use std::path::PathBuf;
 
@@ -251,29 +246,40 @@ mod tests {
         }
 
         fn release(&mut self, number: BuildNumber, standing: Standing) -> ReleaseName {
-            let (project, commit) = (self.project.name.clone(), sha(number.0));
+            let (target, commit) = (self.target(), sha(number.0));
             let name = ReleaseName::new(number, &commit);
             self.store
-                .write(|tx| tx.set_release(&project, &name, &commit, standing))
+                .write(|tx| tx.set_release(&target, &name, &commit, standing))
                 .map_err(|e: StoreError| e)
                 .unwrap();
             name
         }
 
         fn live(&mut self, name: &ReleaseName) {
-            let project = self.project.name.clone();
-            self.store.write(|tx| tx.set_live(&project, name, at(5))).map_err(|e: StoreError| e).unwrap();
+            let target = self.target();
+            self.store.write(|tx| tx.set_live(&target, name, DeployId(1), at(5))).map_err(|e: StoreError| e).unwrap();
         }
 
-        fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-            let project = self.project.clone();
-            let taken = self.store.write(|tx| take_deploy(tx, &project, number.map(BuildNumber), None, "anna", at(6)));
+        fn target(&self) -> TargetId {
+            TargetId { project: self.project.name.clone(), target: self.project.targets[0].name.clone() }
+        }
+
+        fn wish(
+            &mut self,
+            take: impl FnOnce(&Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken>,
+        ) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
+            let (id, project) = (self.target(), self.project.clone());
+            let (target, now) = (&project.targets[0], at(6));
+            let taken = self.store.write(|tx| take(&Wish { tx, id, target, reason: None, who: "anna", now }));
             taken.map_err(Into::into)
         }
 
+        fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
+            self.wish(|wish| take_deploy(wish, number.map(BuildNumber)))
+        }
+
         fn rollback(&mut self) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-            let project = self.project.clone();
-            self.store.write(|tx| take_rollback(tx, &project, None, "anna", at(7))).map_err(Into::into)
+            self.wish(take_rollback)
         }
 
         fn end(&mut self, id: DeployId) {
@@ -299,11 +305,6 @@ mod tests {
         ] {
             let (refused, message) = shop.deploy(Some(number)).unwrap_err();
             assert!(refused == refusal && message.contains(says), "{message}");
-        }
-        let mut elsewhere = Shop::open("[source]\nurl = \"/srv/git\"\n");
-        elsewhere.green();
-        for refused in [elsewhere.deploy(None), elsewhere.deploy(Some(1)), elsewhere.rollback()] {
-            assert!(matches!(refused, Err((Refusal::NoSuchThing, says)) if says.contains("has no [deploy]")));
         }
     }
 
@@ -340,7 +341,7 @@ mod tests {
         let live = shop.release(new, Standing::Good);
         shop.live(&live);
         let by_itself = NewDeploy {
-            project: shop.project.name.clone(),
+            target: shop.target(),
             number: old,
             commit: sha(old.0),
             origin: DeployOrigin::Green,
@@ -365,8 +366,8 @@ mod tests {
         shop.live(&live);
         let back = shop.rollback().unwrap();
         assert_eq!(back.1, numbers[0]);
-        let project = shop.project.name.clone();
-        let standing = |shop: &Shop| shop.store.read().release(&project, &live).unwrap().unwrap().standing;
+        let target = shop.target();
+        let standing = |shop: &Shop| shop.store.read().release(&target, &live).unwrap().unwrap().standing;
         assert_eq!(standing(&shop), Standing::Left);
         assert_eq!(shop.rollback().unwrap(), back, "asked twice it is one");
         shop.end(back.0);

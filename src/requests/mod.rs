@@ -8,13 +8,16 @@ mod retry;
 use crate::config::{LoadError, Project, load_project};
 use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, What};
 use crate::model::unit::Trust;
-use crate::model::{BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target};
+use crate::model::{
+    BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target, TargetId, TargetName,
+};
+use crate::plan::target::meant;
 use crate::start::start_or_wake;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
-use deploy::{NotTaken, take_deploy, take_rollback};
+use deploy::{NotTaken, Wish, take_deploy, take_rollback};
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -84,12 +87,12 @@ impl Taker<'_> {
             Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
             Ask::EmptyCache { project } => self.empty_cache(&project, &peer.name),
-            Ask::Deploy { project, number, reason } => self.deploy(&project, |tx, config, now| {
-                take_deploy(tx, config, number, reason.as_deref().map(short), &peer.name, now)
-            }),
-            Ask::Rollback { project, reason } => self.deploy(&project, |tx, config, now| {
-                take_rollback(tx, config, reason.as_deref().map(short), &peer.name, now)
-            }),
+            Ask::Deploy { project, number, target, reason } => {
+                self.deploy(&project, target.as_ref(), reason, peer, |wish| take_deploy(wish, number))
+            }
+            Ask::Rollback { project, target, reason } => {
+                self.deploy(&project, target.as_ref(), reason, peer, take_rollback)
+            }
         };
         answer.unwrap_or_else(|(refusal, message)| Answer::Refused { refusal, message })
     }
@@ -209,10 +212,16 @@ impl Taker<'_> {
     fn deploy(
         &self,
         project: &ProjectName,
-        take: impl FnOnce(&Tx<'_>, &Project, Timestamp) -> Result<(DeployId, BuildNumber), NotTaken>,
+        target: Option<&TargetName>,
+        reason: Option<String>,
+        peer: &Peer,
+        take: impl FnOnce(&Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken>,
     ) -> Result<Answer, No> {
         let config = self.project(project)?;
-        let (deploy, number) = self.store().write(|tx| take(tx, &config, Timestamp::now()))?;
+        let target = meant(&config, target).map_err(|error| (Refusal::NoSuchThing, error.to_string()))?;
+        let id = TargetId { project: project.clone(), target: target.name.clone() };
+        let (reason, now) = (reason.as_deref().map(short), Timestamp::now());
+        let (deploy, number) = self.store().write(|tx| take(&Wish { tx, id, target, reason, who: &peer.name, now }))?;
         Wake::Deploy.up_or_warn(self.place);
         Ok(Answer::Deploying { deploy, number })
     }

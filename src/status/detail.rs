@@ -4,8 +4,8 @@ use super::paint::{BOLD, Cell, Columns, DIM, PLAIN, RED, Screen, colour, painted
 use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place};
 use crate::view::text::{bytes, count, duration, harmless};
 use crate::view::{
-    BuildView, Light, ProjectView, Setup, began, standing, step_standing, step_title, step_took, step_words, subject,
-    took, when,
+    BuildView, Light, NO_TARGET, OnTarget, ProjectView, Setup, began, standing, step_standing, step_title, step_took,
+    step_words, subject, took, when,
 };
 use std::time::Duration;
 
@@ -18,20 +18,11 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
         Setup::Retired => out += "  retired: it has no file any more",
     }
     out.push('\n');
-    match &line.live {
-        Some(live) => {
-            let since = live.release.live.map_or_else(String::new, |since| format!(" since {}", screen.moment(since)));
-            let what = live.subject.as_deref().unwrap_or(live.release.commit.short());
-            out += &format!(
-                "Live{since}: {} {}\n",
-                harmless(what),
-                painted(DIM, &format!("(build {})", live.release.name.number()))
-            );
-        }
-        None => out += &format!("{}\n", view.why_not_live()),
+    if line.targets.is_empty() {
+        out += &format!("{NO_TARGET}\n");
     }
-    if let Some(site) = line.site() {
-        out += &format!("{}\n", harmless(site));
+    for target in &line.targets {
+        out += &on_target(view, target, screen);
     }
     for trouble in line.troubles() {
         out += &format!("{}\n", painted(RED, &trouble.describe(screen.now)));
@@ -70,7 +61,7 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
         for deploy in &view.deploys {
             let (word, light, time) = deploy_state(deploy);
             deploys.row(vec![
-                Cell::plain(format!("build {}", deploy.number)),
+                Cell::plain(format!("build {}{}", deploy.number, to(deploy))),
                 Cell::state(word, light),
                 Cell::plain(screen.ago(time)),
                 Cell::plain(deploy_summary(deploy)),
@@ -78,6 +69,23 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
         }
         out.push('\n');
         out += &deploys.render(screen);
+    }
+    out
+}
+
+fn on_target(view: &ProjectView, target: &OnTarget, screen: &Screen) -> String {
+    let label = target.label().map(|label| format!("{}: ", painted(BOLD, label))).unwrap_or_default();
+    let mut out = match &target.live {
+        Some(live) => {
+            let since = live.release.live.map_or_else(String::new, |since| format!(" since {}", screen.moment(since)));
+            let what = live.subject.as_deref().unwrap_or(live.release.commit.short());
+            let build = painted(DIM, &format!("(build {})", live.release.name.number()));
+            format!("{label}Live{since}: {} {build}\n", harmless(what))
+        }
+        None => format!("{label}{}\n", view.why_not_live(target)),
+    };
+    if let Some(site) = &target.site {
+        out += &format!("{}\n", harmless(site));
     }
     out
 }
@@ -95,6 +103,11 @@ fn deploy_state(deploy: &Deploy) -> (&'static str, Light, jiff::Timestamp) {
             (outcome.as_str(), light, *finished)
         }
     }
+}
+
+/// Where a deploy goes, if that has a name.
+fn to(deploy: &Deploy) -> String {
+    if deploy.target.is_default() { String::new() } else { format!(" to {}", deploy.target) }
 }
 
 fn deploy_summary(deploy: &Deploy) -> &str {
@@ -168,21 +181,21 @@ fn facts(view: &BuildView, screen: &Screen) -> Vec<(&'static str, String)> {
             ("finished", format!("{}, {}{took}", screen.moment(finished), screen.ago(finished)))
         }
     };
-    let deploy = view.deploy.as_ref().map(|deploy| {
+    let deploy = |deploy: &Deploy| {
         let (word, _, time) = deploy_state(deploy);
         let summary = deploy_summary(deploy);
         let colon = if summary.is_empty() { "" } else { ": " };
-        format!("{word}, {}{colon}{summary}", screen.ago(time))
-    });
+        format!("{word}{}, {}{colon}{summary}", to(deploy), screen.ago(time))
+    };
     [
         ("why", Some(why)),
         ("branch", build.reference.as_ref().map(|reference| reference.short().to_owned())),
         ("commit", build.commit.as_ref().map(ToString::to_string)),
         ("stopped", stop),
         (time.0, Some(time.1)),
-        ("deploy", deploy),
     ]
     .into_iter()
+    .chain(view.deploys.iter().map(|one| ("deploy", Some(deploy(one)))))
     .filter_map(|(name, value)| Some((name, value?)))
     .collect()
 }

@@ -9,7 +9,9 @@ use crate::model::{
     Approval, Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target,
     Trust, Verdict,
 };
-use crate::view::{BuildView, Configured, Line, Live, Overview, ProjectView, Running, Setup, Trouble, subject};
+use crate::view::{
+    BuildView, Configured, Line, Live, OnTarget, Overview, ProjectView, Running, Setup, Trouble, subject,
+};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
@@ -41,8 +43,10 @@ struct ProjectJson<'a> {
     last_build: Option<BuildJson<'a>>,
     running: Vec<RunningJson<'a>>,
     waiting: Vec<RequestJson<'a>>,
+    /// The same of the first target, from the time when there was one.
     live: Option<LiveJson<'a>>,
     last_deploy: Option<DeployJson<'a>>,
+    targets: Vec<TargetJson<'a>>,
     poll: Option<PollJson<'a>>,
     trouble: Vec<TroubleJson<'a>>,
 }
@@ -109,8 +113,18 @@ struct LiveJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct TargetJson<'a> {
+    name: &'a str,
+    site: Option<&'a str>,
+    automatic: bool,
+    live: Option<LiveJson<'a>>,
+    last_deploy: Option<DeployJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
 struct DeployJson<'a> {
     id: i64,
+    target: &'a str,
     build: u32,
     commit: &'a str,
     release: ReleaseName,
@@ -152,6 +166,7 @@ pub(super) struct One<'a> {
 
 #[derive(Debug, Serialize)]
 struct ReleaseJson<'a> {
+    target: &'a str,
     name: &'a ReleaseName,
     commit: &'a str,
     live_since: Option<Timestamp>,
@@ -165,7 +180,9 @@ pub(super) struct Whole<'a> {
     steps: Vec<StepJson<'a>>,
     tests: Vec<TestsJson<'a>>,
     artifacts: Vec<ArtifactJson<'a>>,
+    /// The newest of them.
     deploy: Option<DeployJson<'a>>,
+    deploys: Vec<DeployJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -251,6 +268,7 @@ fn request<'a>(line: &Line, request: &'a Request) -> RequestJson<'a> {
 fn deploy(deploy: &Deploy) -> DeployJson<'_> {
     let mut json = DeployJson {
         id: deploy.id.0,
+        target: deploy.target.as_str(),
         build: deploy.number.0,
         commit: deploy.commit.as_str(),
         release: deploy.release(),
@@ -288,16 +306,25 @@ fn live(live: &Live) -> LiveJson<'_> {
     }
 }
 
+fn on_target(target: &OnTarget) -> TargetJson<'_> {
+    TargetJson {
+        name: target.name.as_str(),
+        site: target.site.as_deref(),
+        automatic: target.automatic,
+        live: target.live.as_ref().map(live),
+        last_deploy: target.deploy.as_ref().map(deploy),
+    }
+}
+
 fn trouble(line: &Line) -> Vec<TroubleJson<'_>> {
     let mut all = Vec::new();
     if let Setup::Broken(error) = &line.setup {
         all.push(TroubleJson { kind: "configuration", message: error });
     }
-    if let Some(deploy) = &line.deploy
-        && line.troubles().iter().any(|trouble| matches!(trouble, Trouble::Deploy { .. }))
-        && let DeployState::Finished { summary, .. } = &deploy.state
-    {
-        all.push(TroubleJson { kind: "deploy", message: summary });
+    for deploy in line.targets.iter().filter_map(|target| target.deploy.as_ref()) {
+        if let (Some(_), DeployState::Finished { summary, .. }) = (Trouble::of_deploy(Some(deploy)), &deploy.state) {
+            all.push(TroubleJson { kind: "deploy", message: summary });
+        }
     }
     if let Some((error, _)) = line.source.as_ref().and_then(|source| source.trouble.as_ref()) {
         all.push(TroubleJson { kind: "poll", message: error });
@@ -315,13 +342,14 @@ fn line<'a>(configured: &Configured, line: &'a Line) -> ProjectJson<'a> {
         name: line.name.as_str(),
         description,
         configuration,
-        site: line.site(),
+        site: line.targets.first().and_then(|target| target.site.as_deref()),
         page: format!("{}/p/{}/", configured.site.base_url, line.name),
         last_build: line.last.as_ref().map(|last| build(configured, last)),
         running: line.running.iter().map(|one| running(configured, one)).collect(),
         waiting: line.waiting.iter().map(|one| request(line, one)).collect(),
-        live: line.live.as_ref().map(live),
-        last_deploy: line.deploy.as_ref().map(deploy),
+        live: line.targets.first().and_then(|target| target.live.as_ref()).map(live),
+        last_deploy: line.targets.first().and_then(|target| target.deploy.as_ref()).map(deploy),
+        targets: line.targets.iter().map(on_target).collect(),
         poll: line.source.as_ref().map(|source| PollJson {
             looked: source.looked,
             good: source.good,
@@ -345,6 +373,7 @@ pub(super) fn project<'a>(configured: &Configured, view: &'a ProjectView) -> One
             .releases
             .iter()
             .map(|release| ReleaseJson {
+                target: release.target.as_str(),
                 name: &release.name,
                 commit: release.commit.as_str(),
                 live_since: release.live,
@@ -360,7 +389,8 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
         steps: view.steps.iter().map(step).collect(),
         tests: super::report::json(view),
         artifacts: super::artifact::json(configured, view),
-        deploy: view.deploy.as_ref().map(deploy),
+        deploy: view.deploys.first().map(deploy),
+        deploys: view.deploys.iter().map(deploy).collect(),
     }
 }
 
@@ -391,14 +421,10 @@ fn step(step: &StepRow) -> StepJson<'_> {
 }
 
 pub(super) fn queue<'a>(configured: &Configured, overview: &'a Overview) -> QueueJson<'a> {
-    let unfinished = |deploy: &&Deploy| match deploy.state {
-        DeployState::Waiting | DeployState::Running { .. } => true,
-        DeployState::Finished { .. } => false,
-    };
     let lines = &overview.lines;
     QueueJson {
         running: lines.iter().flat_map(|line| &line.running).map(|one| running(configured, one)).collect(),
         waiting: lines.iter().flat_map(|line| line.waiting.iter().map(|one| request(line, one))).collect(),
-        deploys: lines.iter().filter_map(|line| line.deploy.as_ref()).filter(unfinished).map(deploy).collect(),
+        deploys: lines.iter().flat_map(|line| &line.targets).filter_map(OnTarget::unfinished).map(deploy).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use super::paint::{BOLD, Cell, Columns, Screen};
 use crate::model::DeployState;
 use crate::view::text::duration;
-use crate::view::{Light, Overview, standing, took};
+use crate::view::{Light, OnTarget, Overview, standing, took};
 
 pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
     let mut table = Columns::head(&["PROJECT", "STATE", "BRANCH", "SINCE", "WHAT"]);
@@ -23,18 +23,18 @@ pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
             ]);
             rows += 1;
         }
-        let deploying = line.deploy.as_ref().and_then(|deploy| match &deploy.state {
-            DeployState::Waiting => Some((deploy, "waiting", "")),
-            DeployState::Running { phase, .. } => Some((deploy, "deploying", phase.as_str())),
-            DeployState::Finished { .. } => None,
-        });
-        if let Some((deploy, word, phase)) = deploying {
+        for deploy in line.targets.iter().filter_map(OnTarget::unfinished) {
+            let (word, phase) = match &deploy.state {
+                DeployState::Running { phase, .. } => ("deploying", phase.as_str()),
+                DeployState::Waiting | DeployState::Finished { .. } => ("waiting", ""),
+            };
+            let to = if deploy.target.is_default() { String::new() } else { format!(" to {}", deploy.target) };
             table.row(vec![
                 name(),
                 Cell::state(word, Light::Blue),
                 Cell::plain("–"),
                 Cell::plain(screen.ago(deploy.created)),
-                Cell::plain(format!("deploy of build {} {phase}", deploy.number).trim()),
+                Cell::plain(format!("deploy of build {}{to} {phase}", deploy.number).trim()),
             ]);
             rows += 1;
         }

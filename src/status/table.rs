@@ -3,7 +3,7 @@
 use super::paint::{BOLD, Cell, Columns, DIM, RED, Screen, colour, painted};
 use crate::model::DeployState;
 use crate::view::text::{count, duration};
-use crate::view::{Configured, Light, Line, Overview, Setup, standing, subject, took, when};
+use crate::view::{Configured, Light, Line, OnTarget, Overview, Setup, standing, subject, took, when};
 
 pub(super) fn overview(configured: &Configured, overview: &Overview, screen: &Screen) -> String {
     if overview.lines.is_empty() {
@@ -20,10 +20,12 @@ pub(super) fn overview(configured: &Configured, overview: &Overview, screen: &Sc
 fn row(table: &mut Columns, line: &Line, screen: &Screen) {
     // A running build is the news; what was before it is in its note.
     let shown = line.running.last().map(|running| &running.build).or(line.last.as_ref());
-    let live = match &line.live {
-        Some(live) => Cell::plain(live.release.name.number().to_string()),
-        None => Cell::new(DIM, "–"),
+    let on = |target: &OnTarget| match (target.label(), &target.live) {
+        (None, live) => live.as_ref().map(|live| live.release.name.number().to_string()),
+        (Some(label), live) => Some(format!("{label} {}", live.as_ref()?.release.name.number())),
     };
+    let live: Vec<String> = line.targets.iter().filter_map(on).collect();
+    let live = if live.is_empty() { Cell::new(DIM, "–") } else { Cell::plain(live.join(", ")) };
     let name = Cell::new(BOLD, line.name.as_str());
     match shown {
         Some(build) => {
@@ -70,16 +72,16 @@ fn notes(table: &mut Columns, line: &Line, screen: &Screen) {
             table.note(DIM, parts.join(" · "));
         }
     }
-    if let Some(deploy) = &line.deploy {
-        match &deploy.state {
-            DeployState::Waiting => {
-                table.note(colour(Light::Blue), format!("build {} waits to be deployed", deploy.number))
+    for target in &line.targets {
+        let Some(deploy) = target.unfinished() else { continue };
+        let to = target.label().map(|label| format!(" to {label}")).unwrap_or_default();
+        let text = match &deploy.state {
+            DeployState::Running { phase, .. } => format!("deploying build {}{to}: {}", deploy.number, phase.as_str()),
+            DeployState::Waiting | DeployState::Finished { .. } => {
+                format!("build {} waits to be deployed{to}", deploy.number)
             }
-            DeployState::Running { phase, .. } => {
-                table.note(colour(Light::Blue), format!("deploying build {}: {}", deploy.number, phase.as_str()));
-            }
-            DeployState::Finished { .. } => {}
-        }
+        };
+        table.note(colour(Light::Blue), text);
     }
     if !line.waiting.is_empty() {
         table.note(colour(Light::Blue), format!("{} waiting", count(line.waiting.len(), "request")));

@@ -3,8 +3,8 @@
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, Tx};
 use crate::model::{
-    BuildNumber, CommitId, Deploy, DeployId, DeployState, Outcome, Phase, ProjectName, ReleaseName,
-    deploy::DeployOrigin,
+    BuildId, BuildNumber, CommitId, Deploy, DeployId, DeployState, Outcome, Phase, ProjectName, ReleaseName, TargetId,
+    TargetName, deploy::DeployOrigin,
 };
 use jiff::Timestamp;
 use rusqlite::params;
@@ -12,8 +12,8 @@ use rusqlite::params;
 /// A deploy before it has an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDeploy {
-    /// Whose.
-    pub project: ProjectName,
+    /// Where to.
+    pub target: TargetId,
     /// The build that goes live.
     pub number: BuildNumber,
     /// Its commit.
@@ -57,9 +57,11 @@ impl Standing {
     }
 }
 
-/// A release of a project.
+/// A release on a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseRow {
+    /// On which of its project's targets.
+    pub target: TargetName,
     /// Its folder's name.
     pub name: ReleaseName,
     /// Its commit.
@@ -68,6 +70,8 @@ pub struct ReleaseRow {
     pub standing: Standing,
     /// Since when it is live, if it is.
     pub live: Option<Timestamp>,
+    /// Which deploy made it live last, if one of ours did.
+    pub deploy: Option<DeployId>,
 }
 
 pub(super) fn release(row: &Fields<'_>) -> Result<ReleaseRow> {
@@ -79,7 +83,14 @@ pub(super) fn release(row: &Fields<'_>) -> Result<ReleaseRow> {
         "left" => Standing::Left,
         other => return row.unknown("standing", other),
     };
-    Ok(ReleaseRow { name: row.parse("name")?, commit: row.parse("sha")?, standing, live: row.time_if("live")? })
+    Ok(ReleaseRow {
+        target: row.parse("target")?,
+        name: row.parse("name")?,
+        commit: row.parse("sha")?,
+        standing,
+        live: row.time_if("live")?,
+        deploy: row.get::<Option<i64>>("deploy")?.map(DeployId),
+    })
 }
 
 pub(super) fn deploy(row: &Fields<'_>) -> Result<Deploy> {
@@ -110,6 +121,7 @@ pub(super) fn deploy(row: &Fields<'_>) -> Result<Deploy> {
     Ok(Deploy {
         id: DeployId(row.get("id")?),
         project: row.parse("project")?,
+        target: row.parse("target")?,
         number: BuildNumber(row.get("number")?),
         commit: row.parse("sha")?,
         origin: row.json("origin")?,
@@ -132,20 +144,20 @@ impl Read<'_> {
     }
 
     /// A release that still has a folder.
-    pub fn release(&self, project: &ProjectName, name: &ReleaseName) -> Result<Option<ReleaseRow>> {
-        let sql = "SELECT * FROM release WHERE project = ?1 AND name = ?2";
-        one(self.0, sql, params![project.as_str(), name.to_string()], release)
+    pub fn release(&self, target: &TargetId, name: &ReleaseName) -> Result<Option<ReleaseRow>> {
+        let sql = "SELECT * FROM target_release WHERE project = ?1 AND target = ?2 AND name = ?3";
+        one(self.0, sql, params![target.project.as_str(), target.target.as_str(), name.as_str()], release)
     }
 
-    /// A project's deploys that are not over, in their order: the running one first, then by id.
-    pub fn unfinished_deploys(&self, project: &ProjectName) -> Result<Vec<Deploy>> {
-        let sql = "SELECT * FROM deploy WHERE project = ?1 AND state <> 'finished' ORDER BY state, id";
-        all(self.0, sql, [project.as_str()], deploy)
+    /// A target's deploys that are not over, in their order: the running one first, then by id.
+    pub fn unfinished_deploys(&self, target: &TargetId) -> Result<Vec<Deploy>> {
+        let sql = "SELECT * FROM deploy WHERE project = ?1 AND target = ?2 AND state <> 'finished' ORDER BY state, id";
+        all(self.0, sql, [target.project.as_str(), target.target.as_str()], deploy)
     }
 
-    /// The projects that have something to deploy.
-    pub fn projects_to_deploy(&self) -> Result<Vec<ProjectName>> {
-        all(self.0, "SELECT DISTINCT project FROM deploy WHERE state <> 'finished'", [], |row| row.parse("project"))
+    /// The targets that have something to deploy.
+    pub fn targets_to_deploy(&self) -> Result<Vec<TargetId>> {
+        all(self.0, "SELECT DISTINCT project, target FROM deploy WHERE state <> 'finished'", [], target_id)
     }
 
     /// A project's newest deploys, newest first.
@@ -154,33 +166,52 @@ impl Read<'_> {
         all(self.0, sql, params![project.as_str(), most], deploy)
     }
 
-    /// The newest deploy of a build.
-    pub fn deploy_of(&self, project: &ProjectName, number: BuildNumber) -> Result<Option<Deploy>> {
-        let sql = "SELECT * FROM deploy WHERE project = ?1 AND number = ?2 ORDER BY id DESC LIMIT 1";
-        one(self.0, sql, params![project.as_str(), number.0], deploy)
+    /// A target's newest deploys, newest first.
+    pub fn deploys_to(&self, target: &TargetId, most: u32) -> Result<Vec<Deploy>> {
+        let sql = "SELECT * FROM deploy WHERE project = ?1 AND target = ?2 ORDER BY id DESC LIMIT ?3";
+        all(self.0, sql, params![target.project.as_str(), target.target.as_str(), most], deploy)
     }
 
-    /// The project's releases that still have a folder, newest first.
+    /// The newest deploy of a build to each target that it was deployed to, newest first.
+    pub fn deploys_of(&self, build: &BuildId) -> Result<Vec<Deploy>> {
+        let sql = "SELECT * FROM deploy WHERE id IN
+                     (SELECT max(id) FROM deploy WHERE project = ?1 AND number = ?2 GROUP BY target)
+                   ORDER BY id DESC";
+        all(self.0, sql, params![build.project.as_str(), build.number.0], deploy)
+    }
+
+    /// A project's releases that still have a folder, on all targets, newest first.
     pub fn releases(&self, project: &ProjectName) -> Result<Vec<ReleaseRow>> {
-        let sql = "SELECT * FROM release WHERE project = ?1 ORDER BY number DESC";
+        let sql = "SELECT * FROM target_release WHERE project = ?1 ORDER BY number DESC, target";
         all(self.0, sql, [project.as_str()], release)
     }
 
-    /// What is live.
-    pub fn live(&self, project: &ProjectName) -> Result<Option<ReleaseRow>> {
-        let sql = "SELECT * FROM release WHERE project = ?1 AND live IS NOT NULL";
-        one(self.0, sql, [project.as_str()], release)
+    /// A target's releases that still have a folder, newest first.
+    pub fn releases_on(&self, target: &TargetId) -> Result<Vec<ReleaseRow>> {
+        let sql = "SELECT * FROM target_release WHERE project = ?1 AND target = ?2 ORDER BY number DESC";
+        all(self.0, sql, [target.project.as_str(), target.target.as_str()], release)
     }
+
+    /// What is live.
+    pub fn live(&self, target: &TargetId) -> Result<Option<ReleaseRow>> {
+        let sql = "SELECT * FROM target_release WHERE project = ?1 AND target = ?2 AND live IS NOT NULL";
+        one(self.0, sql, [target.project.as_str(), target.target.as_str()], release)
+    }
+}
+
+pub(super) fn target_id(row: &Fields<'_>) -> Result<TargetId> {
+    Ok(TargetId { project: row.parse("project")?, target: row.parse("target")? })
 }
 
 impl Tx<'_> {
     /// Queues a deploy.
     pub fn queue_deploy(&self, new: &NewDeploy, now: Timestamp) -> Result<DeployId> {
         self.0.execute(
-            "INSERT INTO deploy (project, number, sha, origin, reason, created, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'waiting')",
+            "INSERT INTO deploy (project, target, number, sha, origin, reason, created, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting')",
             params![
-                new.project.as_str(),
+                new.target.project.as_str(),
+                new.target.target.as_str(),
                 new.number.0,
                 new.commit.as_str(),
                 to_json(&new.origin)?,
@@ -229,40 +260,48 @@ impl Tx<'_> {
     /// A release's folder is there, or what is known of it has changed.
     pub fn set_release(
         &self,
-        project: &ProjectName,
+        target: &TargetId,
         name: &ReleaseName,
         commit: &CommitId,
         standing: Standing,
     ) -> Result<()> {
+        let TargetId { project, target } = target;
         self.0.execute(
-            "INSERT INTO release (project, name, number, sha, standing) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (project, name) DO UPDATE SET standing = ?5",
-            params![project.as_str(), name.to_string(), name.number().0, commit.as_str(), standing.as_str()],
+            "INSERT INTO target_release (project, target, name, number, sha, standing) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (project, target, name) DO UPDATE SET standing = ?6",
+            params![
+                project.as_str(),
+                target.as_str(),
+                name.as_str(),
+                name.number().0,
+                commit.as_str(),
+                standing.as_str()
+            ],
         )?;
         Ok(())
     }
 
-    /// This release is live now and no other.
-    pub fn set_live(&self, project: &ProjectName, name: &ReleaseName, now: Timestamp) -> Result<()> {
-        let key = params![project.as_str(), name.to_string()];
-        self.0.execute("UPDATE release SET live = NULL WHERE project = ?1 AND name <> ?2", key)?;
+    /// This release is live now and no other on its target, by this deploy; done again it changes nothing.
+    pub fn set_live(&self, target: &TargetId, name: &ReleaseName, deploy: DeployId, now: Timestamp) -> Result<()> {
+        let TargetId { project, target } = target;
         self.0.execute(
-            "UPDATE release SET live = coalesce(live, ?3) WHERE project = ?1 AND name = ?2",
-            params![project.as_str(), name.to_string(), millis(now)],
+            "UPDATE target_release SET live = NULL WHERE project = ?1 AND target = ?2 AND name <> ?3",
+            params![project.as_str(), target.as_str(), name.as_str()],
         )?;
-        Ok(())
-    }
-
-    /// Nothing is live: a first deploy was undone.
-    pub fn set_nothing_live(&self, project: &ProjectName) -> Result<()> {
-        self.0.execute("UPDATE release SET live = NULL WHERE project = ?1", [project.as_str()])?;
+        self.0.execute(
+            "UPDATE target_release SET live = ?4, deploy = ?5
+             WHERE project = ?1 AND target = ?2 AND name = ?3 AND live IS NULL",
+            params![project.as_str(), target.as_str(), name.as_str(), millis(now), deploy.0],
+        )?;
         Ok(())
     }
 
     /// A release's folder is gone.
-    pub fn forget_release(&self, project: &ProjectName, name: &ReleaseName) -> Result<()> {
-        let key = params![project.as_str(), name.to_string()];
-        self.0.execute("DELETE FROM release WHERE project = ?1 AND name = ?2", key)?;
+    pub fn forget_release(&self, target: &TargetId, name: &ReleaseName) -> Result<()> {
+        self.0.execute(
+            "DELETE FROM target_release WHERE project = ?1 AND target = ?2 AND name = ?3",
+            [target.project.as_str(), target.target.as_str(), name.as_str()],
+        )?;
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/outside.sql"),
     include_str!("migrations/artifacts.sql"),
     include_str!("migrations/services.sql"),
+    include_str!("migrations/targets.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.
@@ -66,4 +67,13 @@ fn keep_copy(connection: &Connection, path: &Path, version: i64) -> Result<()> {
     }
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()])?;
     Ok(())
+}
+
+/// A store as a program of an earlier version made it.
+#[cfg(test)]
+pub(super) fn bring_up_to(connection: &Connection, version: usize) {
+    for migration in &MIGRATIONS[..version] {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
 }

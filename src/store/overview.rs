@@ -12,6 +12,13 @@ const PROJECTS: &str = "WITH RECURSIVE p (project) AS (
     UNION ALL
     SELECT (SELECT min(project) FROM build WHERE project > p.project) FROM p WHERE p.project IS NOT NULL)";
 
+/// Every target that has had a deploy, likewise.
+const TARGETS: &str = "WITH RECURSIVE t (project, target) AS (
+    SELECT * FROM (SELECT project, target FROM deploy ORDER BY project, target LIMIT 1)
+    UNION ALL
+    SELECT d.project, d.target FROM t JOIN deploy d ON d.id = (SELECT id FROM deploy
+      WHERE (project, target) > (t.project, t.target) ORDER BY project, target, id LIMIT 1))";
+
 fn project_and<T>(make: impl Fn(&Fields<'_>) -> Result<T>) -> impl Fn(&Fields<'_>) -> Result<(ProjectName, T)> {
     move |row| Ok((row.parse("project")?, make(row)?))
 }
@@ -61,22 +68,23 @@ impl Read<'_> {
         super::row::one(self.0, sql, [project.as_str()], build)
     }
 
-    /// The newest deploy of every project.
+    /// The newest deploy to every target.
     pub fn last_deploys(&self) -> Result<Vec<Deploy>> {
         let sql = format!(
-            "{PROJECTS} SELECT d.* FROM p JOIN deploy d ON d.id = (SELECT max(id) FROM deploy WHERE project = p.project)"
+            "{TARGETS} SELECT d.* FROM t JOIN deploy d ON d.id =
+               (SELECT max(id) FROM deploy WHERE project = t.project AND target = t.target)"
         );
         all(self.0, &sql, [], deploy)
     }
 
-    /// What is live, of every project.
+    /// What is live, on every target.
     pub fn live_releases(&self) -> Result<Vec<(ProjectName, ReleaseRow)>> {
-        all(self.0, "SELECT * FROM release WHERE live IS NOT NULL", [], project_and(release))
+        all(self.0, "SELECT * FROM target_release WHERE live IS NOT NULL", [], project_and(release))
     }
 
     /// The builds from which the live releases were made, as far as they are still kept.
     pub fn live_builds(&self) -> Result<Vec<Build>> {
-        let sql = "SELECT b.* FROM release r JOIN build b ON b.project = r.project AND b.number = r.number
+        let sql = "SELECT b.* FROM target_release r JOIN build b ON b.project = r.project AND b.number = r.number
                    WHERE r.live IS NOT NULL";
         all(self.0, sql, [], build)
     }

@@ -2,8 +2,8 @@ use super::*;
 use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    BuildNumber, BuildState, Change, CommitId, DeployState, NewRequest, Origin, Outcome, Phase, ProjectName, RefName,
-    ReleaseName, StepIndex, StepState, Stop, Target, Trust, Verdict,
+    BuildNumber, BuildState, Change, CommitId, Deploy, DeployId, DeployState, NewRequest, Origin, Outcome, Phase,
+    ProjectName, RefName, ReleaseName, StepIndex, StepState, Stop, Target, TargetId, Trust, Verdict,
 };
 use jiff::Timestamp;
 
@@ -164,45 +164,99 @@ fn a_stop_is_recorded_once_and_not_after_the_end() {
     assert!(!store.write(|tx| tx.ask_stop(&id, &stop("eve"))).unwrap());
 }
 
-#[test]
-fn one_release_is_live() {
-    let (_folder, place) = place();
-    let mut store = Store::open(&place).unwrap();
-    let project: ProjectName = "gkp".parse().unwrap();
-    let names: Vec<ReleaseName> = ["9-aaaaaaa", "10-bbbbbbb"].map(|n| n.parse().unwrap()).into();
-    for (name, digit) in names.iter().zip(['a', 'b']) {
-        store
-            .write(|tx| {
-                tx.set_release(&project, name, &sha(digit), Standing::Made)?;
-                tx.set_live(&project, name, at(5))
-            })
-            .unwrap();
-    }
-    assert_eq!(store.read().live(&project).unwrap().unwrap().name, names[1]);
-    assert_eq!(store.read().releases(&project).unwrap()[0].name, names[1]);
+fn target(name: &str) -> TargetId {
+    TargetId { project: "gkp".parse().unwrap(), target: name.parse().unwrap() }
 }
 
 #[test]
-fn deploys_come_running_first_then_in_order() {
+fn one_release_is_live_on_each_target_and_knows_its_deploy() {
     let (_folder, place) = place();
     let mut store = Store::open(&place).unwrap();
-    let project: ProjectName = "gkp".parse().unwrap();
-    let new = |number| NewDeploy {
-        project: project.clone(),
+    let (staging, demo) = (target("staging"), target("demo"));
+    let names: Vec<ReleaseName> = ["9-aaaaaaa", "10-bbbbbbb"].map(|n| n.parse().unwrap()).into();
+    let live = |store: &Store, target| {
+        let live = store.read().live(target).unwrap().unwrap();
+        (live.name, live.live.unwrap(), live.deploy.unwrap().0)
+    };
+    for (at_second, (name, digit)) in (5..).zip(names.iter().zip(['a', 'b'])) {
+        store
+            .write(|tx| {
+                for (target, id) in [(&staging, 1), (&demo, 2)] {
+                    tx.set_release(target, name, &sha(digit), Standing::Made)?;
+                    tx.set_live(target, name, DeployId(id + at_second), at(at_second))?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+    // Written down again by a later run, it is live since the first.
+    store.write(|tx| tx.set_live(&demo, &names[1], DeployId(9), at(9))).unwrap();
+    store.write(|tx| tx.set_live(&staging, &names[0], DeployId(11), at(11))).unwrap();
+    assert_eq!(live(&store, &staging), (names[0].clone(), at(11), 11));
+    assert_eq!(live(&store, &demo), (names[1].clone(), at(6), 8));
+    assert_eq!(store.read().releases_on(&demo).unwrap()[0].name, names[1]);
+    assert_eq!(store.read().releases(&demo.project).unwrap().len(), 4);
+    store.write(|tx| tx.forget_release(&demo, &names[1])).unwrap();
+    assert!(store.read().release(&staging, &names[1]).unwrap().is_some());
+}
+
+#[test]
+fn deploys_of_a_target_come_running_first_then_in_order() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let (staging, demo) = (target("staging"), target("demo"));
+    let new = |target: &TargetId, number| NewDeploy {
+        target: target.clone(),
         number: BuildNumber(number),
         commit: sha('a'),
         origin: DeployOrigin::Green,
         reason: None,
     };
-    let (one, two) = store
-        .write(|tx| Ok::<_, StoreError>((tx.queue_deploy(&new(1), at(1))?, tx.queue_deploy(&new(2), at(2))?)))
-        .unwrap();
+    let mut queue = |target, number, second| store.write(|tx| tx.queue_deploy(&new(target, number), at(second)));
+    let (one, elsewhere, two) = (queue(&staging, 1, 1), queue(&demo, 2, 2), queue(&staging, 2, 2));
+    let (one, elsewhere, two): (DeployId, DeployId, DeployId) = (one.unwrap(), elsewhere.unwrap(), two.unwrap());
     store.write(|tx| tx.deploy_phase(two, Phase::Switch, at(3))).unwrap();
-    let order: Vec<_> = store.read().unfinished_deploys(&project).unwrap().into_iter().map(|d| d.id).collect();
+    let order: Vec<_> = store.read().unfinished_deploys(&staging).unwrap().into_iter().map(|d| d.id).collect();
     assert_eq!(order, [two, one]);
-    assert!(store.write(|tx| tx.finish_deploy(two, Outcome::RolledBack, "503", at(4))).unwrap());
-    let done = store.read().deploy(two).unwrap().unwrap();
+    let ids = |deploys: Vec<Deploy>| deploys.into_iter().map(|deploy| deploy.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.read().last_deploys().unwrap()), [elsewhere, two]);
+    assert_eq!(ids(store.read().deploys_of(&"gkp:2".parse().unwrap()).unwrap()), [two, elsewhere]);
+    assert_eq!(store.read().targets_to_deploy().unwrap(), [demo.clone(), staging]);
+    assert!(store.write(|tx| tx.finish_deploy(elsewhere, Outcome::RolledBack, "503", at(4))).unwrap());
+    let done = store.read().deploy(elsewhere).unwrap().unwrap();
     assert!(matches!(done.state, DeployState::Finished { outcome: Outcome::RolledBack, .. }));
+    assert_eq!((done.describe().as_str(), done.target_id()), ("gkp:2 to demo", demo));
+}
+
+#[test]
+fn what_was_live_before_there_were_targets_still_is_and_an_old_program_is_heard() {
+    let (_folder, place) = place();
+    let connection = Connection::open(place.store_file()).unwrap();
+    migrate::bring_up_to(&connection, 9);
+    let old = "INSERT INTO release (project, name, number, sha, standing) VALUES ('gkp', '1-aaaaaaa', 1, ?1, 'made')
+               ON CONFLICT (project, name) DO UPDATE SET standing = 'good'";
+    connection.execute(old, [sha('a').as_str()]).unwrap();
+    connection.execute("UPDATE release SET live = 5000 WHERE name = '1-aaaaaaa'", []).unwrap();
+    connection
+        .execute(
+            "INSERT INTO deploy (project, number, sha, origin, created, state)
+             VALUES ('gkp', 1, ?1, '{\"by\":\"green\"}', 1, 'waiting')",
+            [sha('a').as_str()],
+        )
+        .unwrap();
+    let store = Store::open(&place).unwrap();
+    let default = target("default");
+    assert_eq!(store.read().live(&default).unwrap().unwrap().live, Some(at(5)));
+    assert_eq!(store.read().unfinished_deploys(&default).unwrap().len(), 1);
+    // The program of before goes on with its own words.
+    let new = "INSERT INTO release (project, name, number, sha, standing) VALUES ('gkp', '2-bbbbbbb', 2, ?1, 'made')";
+    connection.execute(new, [sha('b').as_str()]).unwrap();
+    connection.execute("UPDATE release SET live = NULL WHERE name <> '2-bbbbbbb'", []).unwrap();
+    connection.execute("UPDATE release SET live = 6000, standing = 'good' WHERE name = '2-bbbbbbb'", []).unwrap();
+    connection.execute("DELETE FROM release WHERE name = '1-aaaaaaa'", []).unwrap();
+    let rows = store.read().releases_on(&default).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].standing, rows[0].live), (Standing::Good, Some(at(6))));
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub struct BuildView {
     pub tests: Vec<StepTests>,
     /// What it hands out, by name.
     pub artifacts: Vec<Artifact>,
-    /// Its newest deploy.
-    pub deploy: Option<Deploy>,
+    /// Its newest deploy to each target that it was deployed to, newest first.
+    pub deploys: Vec<Deploy>,
     /// Whether there is a build with the next number.
     pub next: bool,
     /// Whether there is a build with the number before.
@@ -43,7 +43,7 @@ impl BuildView {
             steps: read.steps(id)?,
             tests: read.tests(id)?,
             artifacts: read.artifacts(id)?,
-            deploy: read.deploy_of(&id.project, id.number)?,
+            deploys: read.deploys_of(id)?,
             next: beside(id.number.0.saturating_add(1))?,
             previous: beside(id.number.0.saturating_sub(1))?,
         }))

@@ -5,12 +5,14 @@ mod build;
 mod overview;
 mod project;
 mod queue;
+mod target;
 pub mod text;
 mod trouble;
 
 pub use build::{BuildView, began, standing, step_standing, step_title, step_took, step_words, took, when};
 pub use overview::{Activity, Light, Line, Live, Overview, Running, Setup};
 pub use project::ProjectView;
+pub use target::{NO_TARGET, OnTarget};
 pub use trouble::Trouble;
 
 use crate::config::{Config, ConfigErrors, Project, Site};

@@ -1,9 +1,8 @@
 //! All projects, one line each.
 
+use super::target::{OnTarget, put_deploy, put_live};
 use super::{Configured, Folder, Trouble};
-use crate::model::{
-    Build, BuildId, CommitId, Deploy, DeployState, ProjectName, RefName, Request, RequestId, StepRow, Verdict,
-};
+use crate::model::{Build, BuildId, CommitId, ProjectName, RefName, Request, RequestId, StepRow, Verdict};
 use crate::plan::queue::Why;
 use crate::store::{Read, ReleaseRow, Result, SourceRow};
 use jiff::Timestamp;
@@ -23,8 +22,6 @@ pub enum Setup {
     Ready {
         /// `description`
         description: Option<String>,
-        /// `deploy.site`, when it deploys.
-        deploys: Option<Option<String>>,
     },
     /// Its file has errors; the first.
     Broken(String),
@@ -47,10 +44,8 @@ pub struct Line {
     pub waiting: Vec<Request>,
     /// What those wait for that cannot start now.
     pub waits: BTreeMap<RequestId, Why>,
-    /// What is live.
-    pub live: Option<Live>,
-    /// Its newest deploy.
-    pub deploy: Option<Deploy>,
+    /// What is on each of its targets.
+    pub targets: Vec<OnTarget>,
     /// How polling goes.
     pub source: Option<SourceRow>,
     /// The last seen commit of each ref; read only while there is no build.
@@ -133,18 +128,13 @@ impl Line {
             Setup::Broken(error) => Some(Trouble::Config(error.clone())),
             Setup::Ready { .. } | Setup::Retired => None,
         };
-        [config, Trouble::of_deploy(self.deploy.as_ref()), Trouble::of_source(self.source.as_ref())]
-            .into_iter()
-            .flatten()
-            .collect()
+        let deploys = self.targets.iter().filter_map(|target| Trouble::of_deploy(target.deploy.as_ref()));
+        config.into_iter().chain(deploys).chain(Trouble::of_source(self.source.as_ref())).collect()
     }
 
     /// What it is doing.
     pub fn activity(&self) -> Activity {
-        let deploying = self.deploy.as_ref().is_some_and(|deploy| match deploy.state {
-            DeployState::Waiting | DeployState::Running { .. } => true,
-            DeployState::Finished { .. } => false,
-        });
+        let deploying = self.targets.iter().any(|target| target.unfinished().is_some());
         match (self.running.is_empty(), deploying, self.waiting.is_empty()) {
             (false, _, _) => Activity::Building,
             (true, true, _) => Activity::Deploying,
@@ -165,22 +155,6 @@ impl Line {
     /// What a waiting request waits for, in words; `moment` writes a time.
     pub fn why_waits(&self, request: &Request, moment: impl Fn(Timestamp) -> String) -> String {
         self.waits.get(&request.id).map_or_else(|| "about to start".to_owned(), |why| why.describe(moment))
-    }
-
-    /// `deploy.site`
-    pub fn site(&self) -> Option<&str> {
-        match &self.setup {
-            Setup::Ready { deploys, .. } => deploys.as_ref()?.as_deref(),
-            Setup::Broken(_) | Setup::Retired => None,
-        }
-    }
-
-    /// Whether its green builds go live.
-    pub fn deploys(&self) -> bool {
-        match &self.setup {
-            Setup::Ready { deploys, .. } => deploys.is_some(),
-            Setup::Broken(_) | Setup::Retired => self.live.is_some(),
-        }
     }
 
     /// What goes on with a project that has not been built, and what to do.
@@ -212,10 +186,7 @@ impl Line {
 
 fn setup(configured: &Configured, name: &ProjectName) -> Setup {
     match configured.projects.get(name) {
-        Some(Ok(project)) => Setup::Ready {
-            description: project.description.clone(),
-            deploys: project.deploy.as_ref().map(|deploy| deploy.site.clone()),
-        },
+        Some(Ok(project)) => Setup::Ready { description: project.description.clone() },
         Some(Err(error)) => Setup::Broken(error.clone()),
         None => match configured.folder {
             Folder::Seen => Setup::Retired,
@@ -233,8 +204,12 @@ impl Line {
             running: Vec::new(),
             waiting: Vec::new(),
             waits: BTreeMap::new(),
-            live: None,
-            deploy: None,
+            targets: configured
+                .projects
+                .get(name)
+                .and_then(|p| p.as_ref().ok())
+                .map(OnTarget::of_project)
+                .unwrap_or_default(),
             source: None,
             tips: BTreeMap::new(),
         }
@@ -279,12 +254,12 @@ impl Overview {
         for (name, release) in read.live_releases()? {
             let build = made_from.iter().find(|b| b.id.project == name && b.id.number == release.name.number());
             if let Some(line) = lines.get_mut(&name) {
-                line.live = Some(Live::new(release, build));
+                put_live(&mut line.targets, Live::new(release, build));
             }
         }
         for deploy in read.last_deploys()? {
             if let Some(line) = lines.get_mut(&deploy.project) {
-                line.deploy = Some(deploy);
+                put_deploy(&mut line.targets, deploy);
             }
         }
         for source in read.sources()? {

@@ -2,6 +2,7 @@
 
 use super::build::is_at;
 use super::overview::{Line, Live, Running, Setup};
+use super::target::{OnTarget, put_deploy, put_live};
 use super::{Configured, Trouble};
 use crate::model::{Build, BuildId, BuildNumber, CommitId, Deploy, ProjectName, RefName};
 use crate::store::{Read, ReleaseRow, Result};
@@ -81,30 +82,30 @@ impl ProjectView {
         }
         line.waits = super::queue::waits(configured, read)?;
         line.waiting = read.waiting()?.into_iter().filter(|request| request.ask.project == *name).collect();
-        if let Some(release) = read.live(name)? {
+        for release in view.releases.iter().filter(|release| release.live.is_some()) {
             let made_from = read.build(&BuildId { project: name.clone(), number: release.name.number() })?;
-            line.live = Some(Live::new(release, made_from.as_ref()));
+            put_live(&mut line.targets, Live::new(release.clone(), made_from.as_ref()));
         }
-        line.deploy = view.deploys.first().cloned();
+        for deploy in read.last_deploys()?.into_iter().filter(|deploy| deploy.project == *name) {
+            put_deploy(&mut line.targets, deploy);
+        }
         line.source = read.source(name)?.filter(|_| line.setup != Setup::Retired);
         line.tips.clone_from(&view.tips);
         Ok(Some(view))
     }
 
-    /// Why nothing is live, for a project that has nothing live.
-    pub fn why_not_live(&self) -> String {
-        let failed = self.line.troubles().into_iter().find_map(|trouble| match trouble {
-            Trouble::Deploy { build, summary, .. } => Some((build, summary)),
-            Trouble::Config(_) | Trouble::Poll { .. } => None,
-        });
-        match (self.line.deploys(), failed, &self.line.last) {
-            (false, _, _) => "Not deployed from here: its file has no [deploy].".to_owned(),
-            (true, Some((build, _)), _) => format!("Nothing is live: the deploy of {build} failed."),
-            (true, None, Some(build)) if build.state.verdict().is_some_and(|verdict| verdict.is_green()) => {
+    /// Why nothing is live on a target that has nothing live.
+    pub fn why_not_live(&self, target: &OnTarget) -> String {
+        if let Some(Trouble::Deploy { what, .. }) = Trouble::of_deploy(target.deploy.as_ref()) {
+            return format!("Nothing is live: the deploy of {what} failed.");
+        }
+        match &self.line.last {
+            _ if !target.automatic => format!("Nothing is live yet: {}.", target.by_hand(&self.line.name)),
+            Some(build) if build.state.verdict().is_some_and(|verdict| verdict.is_green()) => {
                 "Nothing is live yet: no green build of the deploy branch has been deployed.".to_owned()
             }
-            (true, None, Some(_)) => "Nothing is live yet: the first green build goes live.".to_owned(),
-            (true, None, None) => "Nothing is live yet: nothing has been built.".to_owned(),
+            Some(_) => "Nothing is live yet: the first green build goes live.".to_owned(),
+            None => "Nothing is live yet: nothing has been built.".to_owned(),
         }
     }
 }

@@ -19,8 +19,8 @@ pub enum Trouble {
     },
     /// The newest deploy did not make its release live.
     Deploy {
-        /// The build that should have gone live.
-        build: String,
+        /// Which build should have gone live, and where: `gkp:42`, `gkp:42 to demo`.
+        what: String,
         /// What became of it.
         outcome: Outcome,
         /// What went wrong.
@@ -34,17 +34,16 @@ impl Trouble {
         Some(Trouble::Poll { error, since })
     }
 
-    pub(super) fn of_deploy(deploy: Option<&Deploy>) -> Option<Trouble> {
+    /// What the newest deploy to a target says, if that is anything.
+    pub fn of_deploy(deploy: Option<&Deploy>) -> Option<Trouble> {
         let deploy = deploy?;
         match &deploy.state {
             DeployState::Waiting | DeployState::Running { .. } => None,
             DeployState::Finished { outcome, summary, .. } => match outcome {
                 Outcome::Deployed | Outcome::Superseded => None,
-                Outcome::Failed | Outcome::RolledBack | Outcome::Down => Some(Trouble::Deploy {
-                    build: format!("{}:{}", deploy.project, deploy.number),
-                    outcome: *outcome,
-                    summary: summary.clone(),
-                }),
+                Outcome::Failed | Outcome::RolledBack | Outcome::Down => {
+                    Some(Trouble::Deploy { what: deploy.describe(), outcome: *outcome, summary: summary.clone() })
+                }
             },
         }
     }
@@ -58,9 +57,9 @@ impl Trouble {
                 ago(*since, now),
                 harmless(error)
             ),
-            Trouble::Deploy { build, outcome, summary } => {
+            Trouble::Deploy { what, outcome, summary } => {
                 let why = if summary.is_empty() { String::new() } else { format!(": {}", harmless(summary)) };
-                format!("deploy of {build}: {}{why}", outcome.describe())
+                format!("deploy of {what}: {}{why}", outcome.describe())
             }
         }
     }

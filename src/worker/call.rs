@@ -36,7 +36,7 @@ pub enum CallError {
 }
 
 /// One job for one worker.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Call<'a> {
     /// Where `ci-launch` listens.
     pub place: &'a Place,
@@ -60,7 +60,8 @@ impl Call<'_> {
     pub fn begin(&self, timeout: Duration, messages: BorrowedFd<'_>) -> Result<Begun, CallError> {
         let (their_task, task) = std::io::pipe()?;
         let (answer, their_answer) = std::io::pipe()?;
-        let order = Order::Work { project: self.project.clone(), work: self.work, job: self.job.to_owned(), timeout };
+        let order =
+            Order::Work { project: self.project.clone(), work: self.work.clone(), job: self.job.to_owned(), timeout };
         Orders::to(self.place).give(&order, &[their_task.as_fd(), their_answer.as_fd(), messages])?;
         Ok(Begun { task, answer })
     }

@@ -5,6 +5,7 @@ mod kills;
 mod services;
 mod setups;
 mod stale;
+mod targets;
 
 use crate::harness::{Machine, Suite, install_into};
 use serde_json::Value;
@@ -333,29 +334,38 @@ fn a_person_goes_back_and_forth() {
     assert_eq!(machine.sh("ls /srv/gkp/releases | wc -l"), "3\n");
 }
 
+/// A program that gives `ci-launch` one order and prints the reply.
+fn order(target: &str, action: &str, unit: &str) -> String {
+    let target = format!(r#"{{"project":"gkp","target":"{target}"}}"#);
+    let order = format!(r#"{{"order":"service","target":{target},"action":"{action}","unit":"{unit}"}}"#);
+    format!(
+        "import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('/run/ci/launch.sock')
+s.send(b'{order}')
+print(s.recv(99999).decode())"
+    )
+}
+
+/// What `ci-launch` says to the core.
+fn give(shop: &Shop, target: &str, action: &str, unit: &str) -> Value {
+    let reply = shop.machine.run_as("unitci", ["python3", "-c", &order(target, action, unit)]).expect_success().stdout;
+    serde_json::from_str(&reply).expect("JSON")
+}
+
 #[test]
 fn a_service_that_the_file_does_not_name_is_not_touched() {
     let shop = Shop::open(Suite::usual()[0]);
-    let order = |action: &str, unit: &str| {
-        format!(
-            "import socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('/run/ci/launch.sock')
-s.send(b'{{\"order\":\"service\",\"project\":\"gkp\",\"action\":\"{action}\",\"unit\":\"{unit}\"}}')
-print(s.recv(99999).decode())"
-        )
-    };
     let before = shop.machine.sh("systemctl show -P InvocationID nginx.service");
     for (action, unit) in
         [("restart", "nginx.service"), ("reload", "gkp.service"), ("restart", "systemd-journald.service")]
     {
-        let reply = shop.machine.run_as("unitci", ["python3", "-c", &order(action, unit)]).expect_success().stdout;
-        let reply: Value = serde_json::from_str(&reply).unwrap();
+        let reply = give(&shop, "default", action, unit);
         assert_eq!(reply["reply"], "refused");
         assert!(reply["message"].as_str().unwrap().contains(&format!("`{action}` of [deploy]")), "{reply}");
     }
     assert_eq!(shop.machine.sh("systemctl show -P InvocationID nginx.service"), before);
     // Nobody but the core gives orders.
-    let stranger = shop.machine.run(["python3", "-c", &order("restart", "gkp.service")]);
+    let stranger = shop.machine.run(["python3", "-c", &order("default", "restart", "gkp.service")]);
     assert!(!stranger.stdout.contains("done"), "{}", stranger.story());
 }
 

@@ -7,7 +7,7 @@ use unitci::model::build::{LogSize, Usage};
 use unitci::model::deploy::DeployOrigin;
 use unitci::model::{
     BuildId, Change, CommitId, NewRequest, Origin, Outcome, Phase, Place, ProjectName, RefName, ReleaseName, StepIndex,
-    Target, Trust, Verdict,
+    Target, TargetId, TargetName, Trust, Verdict,
 };
 use unitci::store::{NewDeploy, NewStep, Standing, StepEnd, Store, StoreError};
 
@@ -152,8 +152,9 @@ impl System {
 
     pub fn deploy(&mut self, id: &BuildId, seed: i64, outcome: Outcome, summary: &str, minutes_ago: i64) {
         let at = self.ago(minutes_ago);
+        let target = TargetId { project: id.project.clone(), target: TargetName::default() };
         let new = NewDeploy {
-            project: id.project.clone(),
+            target: target.clone(),
             number: id.number,
             commit: sha(seed),
             origin: DeployOrigin::Green,
@@ -165,8 +166,8 @@ impl System {
             tx.deploy_phase(deploy, Phase::Switch, at)?;
             tx.finish_deploy(deploy, outcome, summary, at + Span::new().seconds(4))?;
             let standing = if outcome == Outcome::Deployed { Standing::Good } else { Standing::Bad };
-            tx.set_release(&id.project, &name, &new.commit, standing)?;
-            if outcome == Outcome::Deployed { tx.set_live(&id.project, &name, at) } else { Ok(()) }
+            tx.set_release(&target, &name, &new.commit, standing)?;
+            if outcome == Outcome::Deployed { tx.set_live(&target, &name, deploy, at) } else { Ok(()) }
         });
     }
 

@@ -1,17 +1,39 @@
-//! `[deploy]`
+//! `[deploy]` and `[[deploy]]`
 
 use super::{HOUR, SECOND, probe};
 use crate::config::fault::Fault;
 use crate::config::project::Deploy;
 use crate::config::reader::Reader;
-use crate::config::value::{count, duration, text, variable};
+use crate::config::value::{count, duration, flag, text, variable};
 use crate::config::{name, path, url};
-use crate::model::RefName;
+use crate::model::{RefName, TargetName};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
+/// All targets of a project. No two may have one name, nor get into each other's folder.
+pub(super) fn targets(reader: &mut Reader<'_, '_>) -> Option<Vec<Deploy>> {
+    let targets = reader.either("deploy", deploy)?;
+    let mut sound = true;
+    for (index, target) in targets.iter().enumerate() {
+        let overlap = |other: &Deploy| target.root.starts_with(&other.root) || other.root.starts_with(&target.root);
+        for earlier in &targets[..index] {
+            if earlier.name == target.name {
+                reader.complain_of("deploy", index, "name", Fault::TargetTwice(target.name.clone()));
+            } else if overlap(earlier) {
+                reader.complain_of("deploy", index, "root", Fault::SharedRoot(earlier.name.clone()));
+            } else {
+                continue;
+            }
+            sound = false;
+        }
+    }
+    sound.then_some(targets)
+}
+
+fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
+    let name = reader.required("name", text(str::parse::<TargetName>));
     let branch = reader.optional("branch", text(branch));
+    let automatic = reader.required("automatic", flag);
     let root = reader.required("root", text(path::deploy_root));
     let user = reader.required("user", text(name::user));
     let site = reader.optional("site", text(url::page));
@@ -29,7 +51,9 @@ pub(super) fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
     let settle = reader.required("settle", duration(Duration::ZERO..=HOUR));
     let checks = probe::checks(reader);
     Some(Deploy {
+        name: name?,
         branch: branch?,
+        automatic: automatic?,
         root: root?,
         user: user?,
         site: site?,

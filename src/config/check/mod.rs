@@ -43,7 +43,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Op
         reader.complain("step", fault);
     }
     let services = service::services(reader, steps.as_deref());
-    let deploy = reader.optional_section("deploy", deploy::deploy);
+    let targets = deploy::targets(reader);
     let notify = reader.section("notify", notify);
     let rules = order::rules(reader, locks);
     if source.as_ref().is_some_and(|source| source.mode == Mode::Fresh)
@@ -63,7 +63,7 @@ pub(super) fn project(name: &ProjectName, reader: &mut Reader<'_, '_>, locks: Op
         build: build?,
         steps: steps?,
         services: services?,
-        deploy: deploy?,
+        targets: targets?,
         notify: notify?,
     })
 }
@@ -82,7 +82,7 @@ pub(super) fn layer(reader: &mut Reader<'_, '_>) {
     reader.required("pipeline", word(PIPELINE));
     let steps = build::steps(reader);
     service::services(reader, steps.as_deref());
-    reader.optional_section("deploy", deploy::deploy);
+    deploy::targets(reader);
     reader.section("notify", notify);
     order::rules(reader, None);
 }

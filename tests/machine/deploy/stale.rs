@@ -40,7 +40,7 @@ print("LOOKED", file=sys.stderr)
 
 /// A server's script that does on SIGHUP what `reload` says.
 fn serve(reload: &str) -> String {
-    format!("trap '{reload}' HUP\nwhile :; do sleep 0.05; done\n")
+    format!("trap '{reload}' HUP; touch ../../shared/media/up; while :; do sleep 0.05; done\n")
 }
 
 impl Shop {
@@ -115,9 +115,10 @@ fn a_service_that_goes_on_with_another_release_is_found_out() {
         assert!(!log.contains("cannot be looked at"), "{log}");
 
         // What it runs out of is gone, but for the service that holds it.
-        machine.sh(
-            "systemctl stop gkp.service; cd /srv/gkp; ln -sfn releases/2-* current; systemctl start gkp.service; rm -r releases/2-*",
-        );
+        let up = "/srv/gkp/shared/media/up";
+        machine.sh(&format!("systemctl stop gkp.service; cd /srv/gkp; ln -sfn releases/2-* current; rm {up}; systemctl start gkp.service"));
+        machine.wait_until("it has read all that it needs", SOON, || machine.exists(up));
+        machine.sh("rm -r /srv/gkp/releases/2-*");
         shop.goes(three, "down", "still the old release: its working directory is in releases/2-");
     }
 }
