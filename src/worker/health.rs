@@ -93,10 +93,12 @@ fn late(timeout: Duration) -> String {
 }
 
 fn of_connecting(error: &io::Error, timeout: Duration) -> String {
-    match error.kind() {
-        io::ErrorKind::TimedOut => late(timeout),
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        _other => error.to_string(),
+    if error.kind() == io::ErrorKind::TimedOut {
+        late(timeout)
+    } else if error.kind() == io::ErrorKind::ConnectionRefused {
+        "connection refused".to_owned()
+    } else {
+        error.to_string()
     }
 }
 
