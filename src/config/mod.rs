@@ -23,6 +23,7 @@ mod path;
 pub mod pattern;
 pub mod pipeline;
 mod planned;
+pub mod probe;
 mod problem;
 pub mod project;
 mod quantity;

@@ -4,10 +4,11 @@ pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
 use super::order::Rules;
 use super::pattern::{Files, Pattern};
+use super::probe::Check;
 pub use super::source::{BranchPattern, BuildOutside, Mode, Shape, Source, Url};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
-use crate::model::{ProjectName, RefName, SecretName, StepName, TargetName, Verdict};
+use crate::model::{ProjectName, RefName, SecretName, ServiceAction, StepName, TargetName, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -305,29 +306,30 @@ pub struct Deploy {
     pub timeout: Duration,
     /// `restart`: units restarted after the switch, in order; full names such as `gkp.service`.
     pub restart: Vec<String>,
+    /// `try-restart`: the same after those, but for units that somebody has stopped.
+    pub try_restart: Vec<String>,
+    /// `start`: units started after those, if they do not run.
+    pub start: Vec<String>,
     /// `reload`: units reloaded after those.
     pub reload: Vec<String>,
     /// `settle`: how long they must stay up; default 2 s.
     pub settle: Duration,
-    /// `[deploy.health]`
-    pub health: Option<Health>,
+    /// `[deploy.health]`, then `[[deploy.check]]`, in order.
+    pub checks: Vec<Check>,
 }
 
-/// An HTTP check of the new release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// `url`
-    pub url: String,
-    /// `status`; default 200.
-    pub status: u16,
-    /// `contains`: a text that the body must have; `%{commit}` is the full commit, `%{build}` the number.
-    pub contains: Option<String>,
-    /// `attempts`; default 3 (Dokku's).
-    pub attempts: u32,
-    /// `timeout` of one attempt; default 5 s.
-    pub timeout: Duration,
-    /// `interval` between two; default 5 s.
-    pub interval: Duration,
+impl Deploy {
+    /// The units and what is done with each, in the order in which it is done: what runs the release first, what serves
+    /// it to the world last.
+    pub fn services(&self) -> impl Iterator<Item = (ServiceAction, &str)> {
+        let lists = [
+            (ServiceAction::Restart, &self.restart),
+            (ServiceAction::TryRestart, &self.try_restart),
+            (ServiceAction::Start, &self.start),
+            (ServiceAction::Reload, &self.reload),
+        ];
+        lists.into_iter().flat_map(|(action, units)| units.iter().map(move |unit| (action, unit.as_str())))
+    }
 }
 
 /// Whom to tell.

@@ -198,7 +198,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
         journal::emit(Event::OutsideLeft, &Subject::project(name), Priority::Warning, &text);
     }
     if !queued.is_empty() {
-        start_or_wake(place);
+        start_or_wake(place, &mut Orders::to(place));
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod junit;
 mod mail;
 mod measure;
 mod pipeline;
+pub mod processes;
 pub mod protocol;
 pub mod pty;
 mod release;

@@ -5,6 +5,7 @@ mod cache;
 mod git;
 mod measure;
 mod outside;
+mod processes;
 mod release;
 mod results;
 mod secret;
@@ -16,7 +17,8 @@ pub use self::git::{
     RefsTask, Remote, TidyTask,
 };
 pub use self::measure::{MeasureAnswer, MeasureTask};
-pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
+pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask, Question};
+pub use self::processes::{ProcessesAnswer, ProcessesTask};
 pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
     ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
@@ -63,7 +65,9 @@ pub enum Task {
     ReleaseList(ReleaseListTask),
     /// Remove releases.
     ReleaseRemove(ReleaseRemoveTask),
-    /// Ask a site how it is.
+    /// Say where the main processes of services run.
+    Processes(ProcessesTask),
+    /// Ask once how a site is.
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
@@ -95,6 +99,7 @@ impl Task {
             Task::ReleaseSwitch(_) => "release-switch",
             Task::ReleaseList(_) => "release-list",
             Task::ReleaseRemove(_) => "release-remove",
+            Task::Processes(_) => "processes",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
             Task::Collect(_) => "collect",
@@ -121,14 +126,13 @@ impl Task {
             Task::Survey(task) => task.timeout,
             Task::Sweep(task) => task.timeout,
             Task::Measure(task) => task.timeout,
-            Task::Health(task) => {
-                let attempt = task.health.timeout.saturating_add(task.health.interval);
-                attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
-            }
+            // It keeps its own limit, and says what it saw.
+            Task::Health(task) => task.timeout.saturating_add(SMALL_JOB),
             Task::Secrets(_)
             | Task::ReleaseCheck(_)
             | Task::ReleaseSwitch(_)
             | Task::ReleaseList(_)
+            | Task::Processes(_)
             | Task::SetAside(_) => SMALL_JOB,
         }
     }
@@ -162,6 +166,7 @@ asks! {
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
     ReleaseList(ReleaseListTask) => ReleaseListAnswer;
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
+    Processes(ProcessesTask) => ProcessesAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
     Collect(CollectTask) => CollectAnswer;

@@ -2,9 +2,11 @@
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
 use super::say::say;
-use super::{cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret, survey};
+use super::{
+    cache, checkout, collect, fetch, health, mail, measure, processes, release, release_make, report, secret, survey,
+};
 use crate::worker::protocol::{
-    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseCheckTask,
+    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, ProcessesTask, RefsTask, ReleaseCheckTask,
     ReleaseListTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask,
     SurveyTask, SweepTask, TidyTask,
 };
@@ -26,8 +28,13 @@ pub fn main() -> ExitCode {
         Ok(task) => watch(task),
         Err(failure) => failed(failure),
     };
+    give(&answer)
+}
+
+/// Writes the answer.
+pub(super) fn give(answer: &[u8]) -> ExitCode {
     let mut out = io::stdout().lock();
-    match out.write_all(&answer).and_then(|()| out.flush()) {
+    match out.write_all(answer).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             say!("the answer cannot be written: {e}");
@@ -77,7 +84,8 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::ReleaseSwitch(task) => said::<ReleaseSwitchTask>(release::switch(&task)),
         Task::ReleaseList(task) => said::<ReleaseListTask>(release::list(&task)),
         Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
-        Task::Health(task) => said::<HealthTask>(health::check(&task)),
+        Task::Processes(ProcessesTask {}) => said::<ProcessesTask>(Err(processes::not_here())),
+        Task::Health(task) => said::<HealthTask>(Ok(health::check(&task))),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
         Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
@@ -88,7 +96,7 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
     }
 }
 
-fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
+pub(super) fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
     let answer = match done {
         Ok(answer) => Answer::Ok(answer),
         Err(failure) => return failed(failure),

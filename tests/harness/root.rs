@@ -23,6 +23,9 @@ const PACKAGES: &[&str] = &[
     "procps",
     "make",
     "nginx-light",
+    "gunicorn",
+    "php-fpm",
+    "nodejs",
     "python3",
     "python3-venv",
     "sqlite3",
@@ -35,7 +38,7 @@ const PACKAGES: &[&str] = &[
 /// Run on each new tree, which is `$1`. Servers wait until a test starts them; nothing fetches packages behind a
 /// test's back; the journal is on disk, so that it survives a power cut.
 const FINISH: &str = r#"
-chroot "$1" systemctl disable nginx.service ssh.service
+chroot "$1" sh -ec 'systemctl disable nginx.service ssh.service $(cd /lib/systemd/system && echo php*-fpm.service)'
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer man-db.timer \
     e2scrub_all.timer fstrim.timer console-getty.service systemd-firstboot.service
 mkdir -p "$1/var/log/journal"

@@ -1,6 +1,10 @@
 //! What is green goes live, and what is not well comes back.
 
+mod checks;
 mod kills;
+mod services;
+mod setups;
+mod stale;
 mod targets;
 
 use crate::harness::{Machine, Suite, install_into};
