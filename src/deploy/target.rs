@@ -1,18 +1,17 @@
-//! The deploy target and the site, through workers: what is on them is the target's user's, and never touched by us.
+//! The deploy target, through workers: what is on it is the target's user's, and never touched by us.
 
 use super::artifacts::send;
 use super::halt::Halt;
 use super::log::to_journal;
 use super::run::Run;
 use crate::model::artifact::Artifact;
-use crate::model::{BuildId, CommitId, Line, ReleaseName};
+use crate::model::{BuildId, Line, ReleaseName};
 use crate::order::{Order, Work};
 use crate::output::{Interest, Stop};
-use crate::plan::deploy::health_of;
 use crate::worker::call::{Call, CallError, Talk};
 use crate::worker::protocol::{
-    AnswerError, Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer,
-    ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, Task,
+    AnswerError, Ask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask,
+    ReleaseSwitchTask, Task,
 };
 use std::io::PipeWriter;
 use std::os::fd::AsFd;
@@ -26,7 +25,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 impl Run<'_> {
     pub(super) fn look_at_target(&mut self) -> Result<ReleaseCheckAnswer, Halt> {
         let task = ReleaseCheckTask { root: self.target.root.clone(), shared: self.target.shared.clone() };
-        self.call(self.release_work(), task, |_| Ok(()))
+        self.call(self.release_work(), task)
     }
 
     /// Makes the release, if the target lacks nothing.
@@ -42,7 +41,7 @@ impl Run<'_> {
             timeout: FILES,
         };
         let (place, build) = (self.place, self.deploy.build());
-        self.call(self.release_work(), task, move |to| send(place, &build, &artifacts, to))
+        self.feed(self.release_work(), task, move |to| send(place, &build, &artifacts, to))
     }
 
     /// `current` becomes a link to this release.
@@ -53,7 +52,7 @@ impl Run<'_> {
             build: BuildId { project: self.project.name.clone(), number: release.number() },
             who: Line::cut(who),
         };
-        let switched = self.call(self.release_work(), task, |_| Ok(()))?;
+        let switched = self.call(self.release_work(), task)?;
         let before = switched.previous.as_ref().filter(|previous| *previous != release);
         let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
         self.say(&format!("current is {release}{before}"))
@@ -62,35 +61,31 @@ impl Run<'_> {
     /// Removes releases, and forgets them.
     pub(super) fn remove(&mut self, names: Vec<ReleaseName>) -> Result<(), Halt> {
         let task = ReleaseRemoveTask { root: self.target.root.clone(), names, timeout: FILES };
-        let removed = self.call(self.release_work(), task, |_| Ok(()))?.removed;
+        let removed = self.call(self.release_work(), task)?.removed;
         let target = self.deploy.target_id();
         self.store.write(|tx| removed.iter().try_for_each(|name| tx.forget_release(&target, name)))?;
         let names: Vec<&str> = removed.iter().map(ReleaseName::as_str).collect();
         self.say(&format!("removed: {}", names.join(" ")))
     }
 
-    /// Asks the site how it is, now that this release is live.
-    pub(super) fn check_health(&mut self, release: &ReleaseName, commit: Option<&CommitId>) -> Result<(), Halt> {
-        let Some(health) = &self.target.health else { return Ok(()) };
-        let health = health_of(health, release.number(), commit.filter(|commit| commit.is_known()));
-        let (url, attempts) = (health.url.clone(), health.attempts);
-        match self.call(Work::Health, HealthTask { health }, |_| Ok(()))? {
-            HealthAnswer::Healthy { attempt } => self.say(&format!("{url} is well, at attempt {attempt}")),
-            HealthAnswer::Sick { seen } => {
-                Err(self.failure(format!("{url}: {seen}, at the last of {attempts} attempts")))
-            }
-        }
-    }
-
     fn release_work(&self) -> Work {
         Work::Release { target: self.deploy.target.clone() }
     }
 
-    /// Has a worker do a task that `more` follows; what it says on the way goes into the log. SIGTERM ends it.
+    /// Has a worker do a task; what it says on the way goes into the log. SIGTERM ends it.
+    pub(super) fn call<T>(&mut self, work: Work, task: T) -> Result<T::Answer, Halt>
+    where
+        T: Ask,
+        T::Answer: Send,
+    {
+        self.feed(work, task, |_| Ok(()))
+    }
+
+    /// The same for a task that `more` follows.
     ///
     /// The worker on the target is one for all phases, which saves a unit's start at each: it waits for the next task
     /// while commands run. One that was lost meanwhile is replaced.
-    fn call<T>(
+    fn feed<T>(
         &mut self,
         work: Work,
         task: T,

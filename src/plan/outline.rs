@@ -1,8 +1,9 @@
 //! What a deploy would do, thing by thing, in words.
 
-use super::deploy::health_of;
+use super::check::of_release;
 use crate::config::WantedFiles;
-use crate::config::project::{Deploy, Health};
+use crate::config::probe::{Check, Http, Probe};
+use crate::config::project::Deploy;
 use crate::model::{CommitId, Phase, ReleaseName};
 use std::path::Path;
 
@@ -55,15 +56,16 @@ pub fn outline(facts: &Facts<'_>) -> Vec<(Phase, String)> {
     }
     let was = facts.live.map_or_else(String::new, |live| format!(", in place of {live}"));
     say(Phase::Switch, format!("{root}/current becomes a link to releases/{release}{was}"));
-    for (word, units) in [("restart", &target.restart), ("reload", &target.reload)] {
-        units.iter().for_each(|unit| say(Phase::Services, format!("{word} {unit}")));
+    for (action, unit) in target.services() {
+        say(Phase::Services, format!("{} {unit}", action.key()));
     }
-    if !(target.restart.is_empty() && target.reload.is_empty()) {
+    if target.services().next().is_some() {
         let settle = jiff::SignedDuration::try_from(target.settle).unwrap_or(jiff::SignedDuration::MAX);
         say(Phase::Services, format!("they must stay up for {settle:#}"));
     }
-    if let Some(health) = &target.health {
-        say(Phase::Checks, check(&health_of(health, release.number(), Some(facts.commit))));
+    for Check { probe, tries } in &target.checks {
+        let probe = of_release(probe, release.number(), Some(facts.commit));
+        say(Phase::Checks, format!("{}, at most at attempt {}", wanted_of(&probe), tries.attempts));
     }
     target.finish.iter().for_each(|command| say(Phase::Finish, run(command)));
     for old in &facts.expired {
@@ -99,15 +101,22 @@ fn making(facts: &Facts<'_>) -> Vec<String> {
     lines
 }
 
-fn check(health: &Health) -> String {
-    let Health { url, status, contains, attempts, timeout: _, interval: _ } = health;
-    let contains = contains.as_ref().map_or_else(String::new, |text| format!(" with {text:?} in it"));
-    format!("{url} must answer {status}{contains}, at most at attempt {attempts}")
+fn wanted_of(probe: &Probe) -> String {
+    match probe {
+        Probe::Http(Http { url, status, contains, header: _ }) => {
+            let contains = contains.as_ref().map_or_else(String::new, |text| format!(" with {text:?} in it"));
+            format!("{url} must answer {status}{contains}")
+        }
+        Probe::Tcp(tcp) => format!("{tcp} must take a connection"),
+        Probe::Command(line) => format!("in the release, `{line}` must exit with 0"),
+        Probe::Unit(unit) => format!("{unit} must be active"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::probe::Tries;
     use crate::model::TargetName;
     use std::collections::BTreeMap;
     use std::time::Duration;
@@ -131,16 +140,24 @@ mod tests {
             finish: list(&["true"]),
             timeout: Duration::from_secs(600),
             restart: list(&["gkp.service"]),
+            try_restart: Vec::new(),
+            start: Vec::new(),
             reload: list(&["nginx.service"]),
             settle: Duration::from_secs(2),
-            health: Some(Health {
-                url: "http://127.0.0.1/".to_owned(),
-                status: 200,
-                contains: Some("b%{build}".to_owned()),
-                attempts: 3,
-                timeout: Duration::from_secs(5),
-                interval: Duration::from_secs(5),
-            }),
+            checks: [
+                Probe::Http(Http {
+                    url: "http://127.0.0.1/".to_owned(),
+                    status: 200,
+                    contains: Some("b%{build}".to_owned()),
+                    header: BTreeMap::new(),
+                }),
+                Probe::Unit("gkp.socket".to_owned()),
+            ]
+            .map(|probe| {
+                let (timeout, interval) = (Duration::from_secs(5), Duration::from_secs(5));
+                Check { probe, tries: Tries { attempts: 3, timeout, interval } }
+            })
+            .to_vec(),
         }
     }
 
@@ -181,6 +198,7 @@ mod tests {
                 "services reload nginx.service",
                 "services they must stay up for 2s",
                 "checks http://127.0.0.1/ must answer 200 with \"b7\" in it, at most at attempt 3",
+                "checks gkp.socket must be active, at most at attempt 3",
                 "finish as gkp in /srv/gkp/releases/7-aaaaaaa, with the secrets db: true",
                 "finish remove /srv/gkp/releases/1-ccccccc",
                 "undo should it fail after the switch: back to 6-bbbbbbb, the units as above, and checked again",

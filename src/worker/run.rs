@@ -1,11 +1,15 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{adopt, cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret};
+use super::say::say;
+use super::{
+    adopt, cache, checkout, collect, fetch, health, mail, measure, processes, release, release_make, report, secret,
+    survey,
+};
 use crate::worker::protocol::{
-    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseAdoptTask,
+    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, ProcessesTask, RefsTask, ReleaseAdoptTask,
     ReleaseCheckTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask,
-    SweepTask, TidyTask,
+    SurveyTask, SweepTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, BufRead, Read, Write};
@@ -23,21 +27,16 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The job has a thread of its own: libgit2 in a read that drips cannot be stopped, but it can be left behind.
 pub fn main() -> ExitCode {
     loop {
-        let done = match task() {
+        let said = match task() {
             Ok(Some(task)) => watch(task),
             Ok(None) => return ExitCode::SUCCESS,
             Err(failure) => failed(failure),
         };
-        let (line, well) = match done {
-            Said::Done(line) => (line, true),
-            Said::Failed(line) => (line, false),
-        };
-        let mut out = io::stdout().lock();
-        match out.write_all(&line).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
-            Ok(()) if well => {}
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(e) => {
-                eprintln!("the answer cannot be written: {e}");
+        match (give(&said), said) {
+            (Ok(()), Said::Done(_)) => {}
+            (Ok(()), Said::Failed(_)) => return ExitCode::SUCCESS,
+            (Err(e), _) => {
+                say!("the answer cannot be written: {e}");
                 return ExitCode::FAILURE;
             }
         }
@@ -45,9 +44,18 @@ pub fn main() -> ExitCode {
 }
 
 /// An answer as it is written.
-enum Said {
+pub(super) enum Said {
     Done(Vec<u8>),
     Failed(Vec<u8>),
+}
+
+/// Writes an answer.
+pub(super) fn give(said: &Said) -> io::Result<()> {
+    let (Said::Done(line) | Said::Failed(line)) = said;
+    let mut out = io::stdout().lock();
+    out.write_all(line)?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// The next task; none when there are no more.
@@ -97,9 +105,11 @@ fn perform(task: Task, deadline: Instant) -> Said {
         Task::ReleaseAdopt(task) => said::<ReleaseAdoptTask>(adopt::adopt(&task)),
         Task::ReleaseSwitch(task) => said::<ReleaseSwitchTask>(release::switch(&task)),
         Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
-        Task::Health(task) => said::<HealthTask>(health::check(&task)),
+        Task::Processes(ProcessesTask {}) => said::<ProcessesTask>(Err(processes::not_here())),
+        Task::Health(task) => said::<HealthTask>(Ok(health::check(&task))),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
+        Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
         Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task)),
         Task::Sweep(task) => said::<SweepTask>(cache::remove(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),
@@ -107,7 +117,7 @@ fn perform(task: Task, deadline: Instant) -> Said {
     }
 }
 
-fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Said {
+pub(super) fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Said {
     let answer = match done {
         Ok(answer) => Answer::Ok(answer),
         Err(failure) => return failed(failure),
@@ -120,7 +130,7 @@ fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Said {
 }
 
 fn failed(failure: Failure) -> Said {
-    eprintln!("{failure}");
+    say!("{failure}");
     match serde_json::to_vec(&Answer::<()>::Failed(failure)) {
         Ok(text) => Said::Failed(text),
         Err(_) => unreachable!("a kind and a line are always valid JSON"),

@@ -1,7 +1,11 @@
 //! What is green goes live, and what is not well comes back.
 
+mod checks;
 mod kills;
 mod releases;
+mod services;
+mod setups;
+mod stale;
 mod targets;
 mod whole;
 

@@ -180,3 +180,13 @@ fn a_worker_does_one_task_after_the_other_until_it_fails_at_one() {
     );
     assert_eq!(lines[3..], [b""], "after a failure nothing more is done");
 }
+
+#[test]
+fn a_worker_whose_messages_nobody_reads_answers_all_the_same() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ci-worker"));
+    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(matches!(Answer::<()>::parse(&output.stdout), Ok(Answer::Failed(_))));
+}
