@@ -186,7 +186,10 @@ fn a_worker_whose_messages_nobody_reads_answers_all_the_same() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ci-worker"));
-    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer).output().unwrap();
+    let (task, mut to) = std::io::pipe().unwrap();
+    to.write_all(b"no task\n").unwrap();
+    drop(to);
+    let output = command.stdin(task).stdout(Stdio::piped()).stderr(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(matches!(Answer::<()>::parse(&output.stdout), Ok(Answer::Failed(_))));
 }
