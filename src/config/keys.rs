@@ -174,6 +174,7 @@ static BUILD: &[Key] = &[
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key("artifacts-folder", FLAG, Flag(false), "what steps put into $CI_ARTIFACTS is kept, too"),
     key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
+    key("cache-max", SIZE, Text("10G"), "most bytes of $HOME and $CI_CACHE together; 0 is no limit"),
     key(
         "journal-lines",
         Value("two integers"),
@@ -228,6 +229,10 @@ static SERVICE: &[Key] = &[
     key("ready", TEXT, Absent("ready at once"), "a text for sh -e, run until it exits with 0"),
     key("ready-timeout", DURATION, Text("60s"), "how long that may take"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Empty, "what it gets as files below $CREDENTIALS_DIRECTORY; the build's are for steps alone"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this service"),
+    key("tasks", COUNT, Absent("the build's"), "TasksMax= of this service"),
+    key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this service"),
 ];
 
 static DEPLOY: &[Key] = &[

@@ -36,7 +36,7 @@ mod url;
 mod value;
 pub mod wanted;
 
-pub use explain::{Entry, From, explain};
+pub use explain::{Entry, From, Header, explain};
 pub use load::{Config, LoadError, load_project, load_site};
 pub use pipeline::Pipeline;
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};

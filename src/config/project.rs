@@ -40,8 +40,11 @@ pub struct Project {
 }
 
 impl Project {
-    /// What a step of this name is given; one that the file does not know has what the build offers.
+    /// What a step or service of this name is given; one that the file does not know has what the build offers.
     pub fn secrets_of(&self, step: &StepName) -> &[SecretName] {
+        if let Some(service) = self.services.iter().find(|known| known.name == *step) {
+            return &service.secrets;
+        }
         let known = self.steps.iter().find(|known| known.name == *step);
         known.and_then(|step| step.secrets.as_deref()).unwrap_or(&self.build.secrets)
     }
@@ -51,14 +54,17 @@ impl Project {
         self.targets.iter().find(|target| target.name == *name)
     }
 
-    /// All that any step is given.
+    /// All that any step or service is given.
     pub fn secrets(&self) -> BTreeSet<&SecretName> {
-        self.build.secrets.iter().chain(self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten()).collect()
+        let steps = self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten();
+        let services = self.services.iter().flat_map(|service| &service.secrets);
+        self.build.secrets.iter().chain(steps).chain(services).collect()
     }
 }
 
 /// Who says what a build runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StepsFrom {
     /// The project's file.
     Project,
@@ -100,6 +106,8 @@ pub struct Build {
     pub artifacts_folder: bool,
     /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
     pub artifacts_max: u64,
+    /// `cache-max`: most bytes that `$HOME` and `$CI_CACHE` keep from build to build; default 10 GiB, none is no limit.
+    pub cache_max: Option<u64>,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
     pub journal_lines: (u32, u32),
 }
@@ -190,6 +198,10 @@ pub struct Service {
     pub ready_timeout: Duration,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: exactly these.
+    pub secrets: Vec<SecretName>,
+    /// `memory`, `tasks` and `cpu` of this service, each over the build's.
+    pub limits: OwnLimits,
 }
 
 /// What a step runs.

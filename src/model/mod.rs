@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod build;
+pub mod cache;
 pub mod changed;
 pub mod deploy;
 pub mod failure;

@@ -1,5 +1,6 @@
 //! The decisions: pure functions from what is known to what is to be done, with the reason. No I/O, no clock.
 
+pub mod cache;
 pub mod check;
 pub mod conditions;
 pub mod deploy;

@@ -2,7 +2,9 @@
 //! known is `null`; words are those of the store.
 
 use super::artifact::ArtifactJson;
+use super::cache::CacheJson;
 use super::report::TestsJson;
+use crate::config::project::StepsFrom;
 use crate::model::build::{LogSize, Role, Usage};
 use crate::model::deploy::DeployOrigin;
 use crate::model::{
@@ -146,6 +148,8 @@ struct PollJson<'a> {
     good: Option<Timestamp>,
     error: Option<&'a str>,
     error_since: Option<Timestamp>,
+    /// Changed refs from outside that were left for a later poll
+    outside_left: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -162,6 +166,7 @@ pub(super) struct One<'a> {
     builds: Vec<BuildJson<'a>>,
     deploys: Vec<DeployJson<'a>>,
     releases: Vec<ReleaseJson<'a>>,
+    cache: Option<CacheJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,6 +182,8 @@ pub(super) struct Whole<'a> {
     #[serde(flatten)]
     build: BuildJson<'a>,
     changes: &'a [Change],
+    /// `project` or `repository`: where the steps stood
+    pipeline: StepsFrom,
     steps: Vec<StepJson<'a>>,
     tests: Vec<TestsJson<'a>>,
     artifacts: Vec<ArtifactJson<'a>>,
@@ -198,6 +205,8 @@ struct StepJson<'a> {
     verdict: Option<Verdict>,
     outcome: Option<&'a str>,
     attempts: u32,
+    /// The names of those that it was given
+    secrets: Vec<&'a str>,
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
     duration_seconds: Option<f64>,
@@ -355,6 +364,7 @@ fn line<'a>(configured: &Configured, line: &'a Line) -> ProjectJson<'a> {
             good: source.good,
             error: source.trouble.as_ref().map(|(error, _)| error.as_str()),
             error_since: source.trouble.as_ref().map(|(_, since)| *since),
+            outside_left: source.outside_left,
         }),
         trouble: trouble(line),
     }
@@ -379,6 +389,7 @@ pub(super) fn project<'a>(configured: &Configured, view: &'a ProjectView) -> One
                 live_since: release.live,
             })
             .collect(),
+        cache: super::cache::json(view),
     }
 }
 
@@ -386,7 +397,8 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
     Whole {
         build: build(configured, &view.build),
         changes: &view.build.changes,
-        steps: view.steps.iter().map(step).collect(),
+        pipeline: view.steps_from,
+        steps: view.steps.iter().map(|row| step(view, row)).collect(),
         tests: super::report::json(view),
         artifacts: super::artifact::json(configured, view),
         deploy: view.deploys.first().map(deploy),
@@ -394,7 +406,7 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
     }
 }
 
-fn step(step: &StepRow) -> StepJson<'_> {
+fn step<'a>(view: &'a BuildView, step: &'a StepRow) -> StepJson<'a> {
     let (state, started, finished, verdict, outcome) = match &step.state {
         StepState::Pending => ("pending", None, None, None, None),
         StepState::Running { started } => ("running", Some(*started), None, None, None),
@@ -412,6 +424,7 @@ fn step(step: &StepRow) -> StepJson<'_> {
         verdict,
         outcome,
         attempts: step.attempts,
+        secrets: view.secrets_of(step.index),
         started,
         finished,
         duration_seconds: seconds(started, finished),

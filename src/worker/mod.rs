@@ -28,6 +28,8 @@ mod release;
 mod release_make;
 mod report;
 pub mod run;
+mod say;
 mod secret;
+mod survey;
 mod sweep;
 mod tally;

@@ -11,7 +11,7 @@ mod results;
 mod secret;
 
 pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
-pub use self::cache::{Left, SetAsideTask, SweepAnswer, SweepTask};
+pub use self::cache::{ENTRIES_TOLD, Left, SetAside, SetAsideTask, SurveyAnswer, SurveyTask, SweepAnswer, SweepTask};
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
     RefsTask, Remote, TidyTask,
@@ -73,7 +73,9 @@ pub enum Task {
     Mail(MailTask),
     /// Hand over files.
     Collect(CollectTask),
-    /// Put HOME and cache out of the way.
+    /// Say what HOME and cache hold.
+    Survey(SurveyTask),
+    /// Put HOME and cache, or entries of them, out of the way.
     SetAside(SetAsideTask),
     /// Remove what was put out of the way.
     Sweep(SweepTask),
@@ -101,6 +103,7 @@ impl Task {
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
             Task::Collect(_) => "collect",
+            Task::Survey(_) => "survey",
             Task::SetAside(_) => "set-aside",
             Task::Sweep(_) => "sweep",
             Task::Report(_) => "report",
@@ -120,6 +123,7 @@ impl Task {
             Task::Mail(task) => task.timeout,
             Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
+            Task::Survey(task) => task.timeout,
             Task::Sweep(task) => task.timeout,
             Task::Measure(task) => task.timeout,
             // It keeps its own limit, and says what it saw.
@@ -167,6 +171,7 @@ asks! {
     Mail(MailTask) => MailAnswer;
     Collect(CollectTask) => CollectAnswer;
     Report(ReportTask) => ReportAnswer;
+    Survey(SurveyTask) => SurveyAnswer;
     SetAside(SetAsideTask) => ();
     Sweep(SweepTask) => SweepAnswer;
     Measure(MeasureTask) => MeasureAnswer;

@@ -1,11 +1,14 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{cache, checkout, collect, fetch, health, mail, measure, processes, release, release_make, report, secret};
+use super::say::say;
+use super::{
+    cache, checkout, collect, fetch, health, mail, measure, processes, release, release_make, report, secret, survey,
+};
 use crate::worker::protocol::{
     CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, ProcessesTask, RefsTask, ReleaseCheckTask,
     ReleaseListTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask,
-    SweepTask, TidyTask,
+    SurveyTask, SweepTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, Read, Write};
@@ -34,7 +37,7 @@ pub(super) fn give(answer: &[u8]) -> ExitCode {
     match out.write_all(answer).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("the answer cannot be written: {e}");
+            say!("the answer cannot be written: {e}");
             ExitCode::FAILURE
         }
     }
@@ -85,6 +88,7 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::Health(task) => said::<HealthTask>(Ok(health::check(&task))),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
+        Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
         Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task)),
         Task::Sweep(task) => said::<SweepTask>(cache::remove(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),
@@ -105,7 +109,7 @@ pub(super) fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
 }
 
 fn failed(failure: Failure) -> Vec<u8> {
-    eprintln!("{failure}");
+    say!("{failure}");
     match serde_json::to_vec(&Answer::<()>::Failed(failure)) {
         Ok(text) => text,
         Err(_) => unreachable!("a kind and a line are always valid JSON"),
