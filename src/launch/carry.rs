@@ -1,9 +1,9 @@
 //! What each order comes to.
 
 use super::command::{self, Command};
-use super::{service, step, work};
+use super::{again, service, step, work};
 use crate::config::project::BuildOutside;
-use crate::config::{LoadError, Project, load_project};
+use crate::config::{LoadError, Project, is_beyond_projects, load_project};
 use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, TargetId, Trust, unit};
 use crate::order::{Order, Reply, ServiceAction};
 use crate::systemd::{Accounting, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb};
@@ -62,6 +62,10 @@ impl Launcher {
             }
             Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { target } => self.queue(Verb::Start, &unit::deploy_unit(&target)),
+            Order::DeployAgain { at } => {
+                self.stop_and_let_go(unit::DEPLOY_AGAIN_TIMER)?;
+                self.start(again::describe(at))
+            }
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&step.build.project)?;
@@ -236,6 +240,11 @@ impl Launcher {
             let file = self.place.project_file(&project.name);
             let whose = if deploy.name.is_default() { String::new() } else { format!(", target {}", deploy.name) };
             return Err(refused(format!("{unit} is not in `{key}` of [deploy] in {}{whose}", file.display())));
+        }
+        // The file's checks know names; systemd knows what stands behind one.
+        let id = self.bus.id_of(unit).map_err(failed)?;
+        if is_beyond_projects(&id) {
+            return Err(refused(format!("{unit} is {id}, which no project restarts or reloads")));
         }
         match action {
             // The release before may have used up the unit's start limit; this one has not.

@@ -16,6 +16,7 @@ use crate::config::project::{Network, Run};
 use crate::model::{
     BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, TargetId, TargetName, Trust,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +47,12 @@ pub enum Order {
     Deploy {
         /// Which.
         target: TargetId,
+    },
+    /// Have all targets looked at again at a moment, instead of at the one that was said before; answered when the
+    /// timer runs.
+    DeployAgain {
+        /// When; whole seconds.
+        at: Timestamp,
     },
     /// Start a step; one descriptor: its output.
     Step(StepOrder),

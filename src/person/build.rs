@@ -58,6 +58,7 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
         | Answer::Emptied { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -72,6 +73,7 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
         | Answer::Emptied { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -122,6 +124,7 @@ pub(super) fn stop(
         | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -142,6 +145,7 @@ pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefNa
         | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }

@@ -8,6 +8,7 @@ use crate::model::{
     TargetId, Trust,
 };
 use crate::plan::deploy::{is_superseded, rollback_target};
+use crate::plan::turn::next_of;
 use crate::store::{NewDeploy, ReleaseRow, Standing, StoreError, Tx};
 use jiff::Timestamp;
 
@@ -142,7 +143,9 @@ fn newest(wish: &Wish<'_>) -> Result<Build, NotTaken> {
 /// will be live after it is not known.
 pub(super) fn take_rollback(wish: &Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken> {
     let Wish { tx, id, .. } = wish;
-    if let Some(other) = tx.read().unfinished_deploys(id)?.into_iter().next() {
+    // What a freeze holds back comes after this one.
+    let frozen = tx.read().freeze(id)?.is_some_and(|freeze| freeze.holds(wish.now));
+    if let Some(other) = next_of(tx.read().unfinished_deploys(id)?, frozen) {
         if let DeployOrigin::Rollback { .. } = other.origin {
             return Ok((other.id, other.number));
         }
@@ -179,7 +182,7 @@ fn back_from(live: &ReleaseRow, all: &[ReleaseRow]) -> Option<ReleaseRow> {
 mod tests {
     use super::*;
     use crate::config::{Config, Project};
-    use crate::model::{NewRequest, Origin, Outcome, Place, Verdict};
+    use crate::model::{Freeze, NewRequest, Origin, Outcome, Place, Verdict};
     use crate::store::Store;
     use std::path::PathBuf;
 
@@ -381,5 +384,22 @@ mod tests {
         assert!(refusal == Refusal::TryAgain && says == "a deploy of gkp:4 waits; ask again when it is over", "{says}");
         let row = shop.store.read().deploy(asked.0).unwrap().unwrap();
         assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned() });
+    }
+
+    #[test]
+    fn what_a_freeze_holds_back_does_not_stand_in_the_way_back() {
+        let mut shop = Shop::open(CONFIG);
+        let (one, two) = (shop.green(), shop.green());
+        shop.release(one, Standing::Good);
+        let live = shop.release(two, Standing::Good);
+        shop.live(&live);
+        let held = shop.deploy(Some(one.0)).unwrap();
+        assert!(matches!(shop.rollback(), Err((Refusal::TryAgain, _))));
+        let (by, reason) = ("anna".to_owned(), None);
+        let freeze = Freeze { target: shop.target(), until: at(100), by, reason, since: at(1) };
+        shop.store.write(|tx| tx.freeze(&freeze)).map_err(|e: StoreError| e).unwrap();
+        let back = shop.rollback().unwrap();
+        assert!(back.1 == one && back.0 != held.0, "the way back is a deploy of its own");
+        assert_eq!(shop.rollback().unwrap(), back);
     }
 }

@@ -110,6 +110,16 @@ struct LiveJson<'a> {
     commit: &'a str,
     subject: Option<&'a str>,
     since: Option<Timestamp>,
+    /// The deploy that made it live: its own, or that of another release which was undone.
+    deploy: Option<DeployJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct FreezeJson<'a> {
+    until: Timestamp,
+    by: &'a str,
+    reason: Option<&'a str>,
+    since: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,6 +129,7 @@ struct TargetJson<'a> {
     automatic: bool,
     live: Option<LiveJson<'a>>,
     last_deploy: Option<DeployJson<'a>>,
+    freeze: Option<FreezeJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -303,6 +314,7 @@ fn live(live: &Live) -> LiveJson<'_> {
         commit: live.release.commit.as_str(),
         subject: live.subject.as_deref(),
         since: live.release.live,
+        deploy: live.by.as_ref().map(deploy),
     }
 }
 
@@ -313,6 +325,12 @@ fn on_target(target: &OnTarget) -> TargetJson<'_> {
         automatic: target.automatic,
         live: target.live.as_ref().map(live),
         last_deploy: target.deploy.as_ref().map(deploy),
+        freeze: target.freeze.as_ref().map(|freeze| FreezeJson {
+            until: freeze.until,
+            by: &freeze.by,
+            reason: freeze.reason.as_deref(),
+            since: freeze.since,
+        }),
     }
 }
 

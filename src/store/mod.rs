@@ -6,6 +6,7 @@
 mod artifact;
 mod build;
 mod deploy;
+mod freeze;
 mod hold;
 mod message;
 mod migrate;

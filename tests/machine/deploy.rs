@@ -1,6 +1,8 @@
 //! What is green goes live, and what is not well comes back.
 
+mod freeze;
 mod kills;
+mod rights;
 mod targets;
 
 use crate::harness::{Machine, Suite, install_into};
