@@ -104,9 +104,9 @@ demo: ## the whole way on a throw-away machine, as root; KEEP=1 leaves it up
 	@built=$$(tests/release); $(CARGO) test --quiet --locked --test demo --no-run; \
 		trap '' INT; UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --test demo
 
-bench: ## the promises that are ratios, on a booted machine, as root
+bench: ## the promises that are ratios, on a booted machine, as root; ONLY="noop live" for some
 	@tests/setup
-	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --bench machine
+	@built=$$(tests/release) && UNITCI_BUILT=$$built $(CARGO) test --quiet --locked --bench machine -- $(ONLY)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -11,18 +11,35 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 9;
 const SOON: Duration = Duration::from_secs(120);
 
+/// All of them, or those that are named: `make bench ONLY="noop live"`.
+const ALL: [(&str, fn(&Machine)); 5] =
+    [("idle", idle), ("noop", no_op_builds), ("lines", million_lines), ("loud", loud_steps), ("live", push_to_live)];
+
 fn main() {
+    let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if let Some(unknown) = only.iter().find(|word| ALL.iter().all(|(name, _)| name != word)) {
+        eprintln!("there is no benchmark {unknown}; there are: {}", ALL.map(|(name, _)| name).join(" "));
+        std::process::exit(2);
+    }
     let machine = Machine::boot(Suite::Bookworm);
     install_into(&machine);
     prepare(&machine);
-    idle(&machine);
-    for (files, steps) in [(1, 1), (2000, 3), (2000, 20)] {
-        no_op_build(&machine, files, steps);
+    for (name, measure) in ALL {
+        if only.is_empty() || only.iter().any(|word| word == name) {
+            measure(&machine);
+        }
     }
-    million_lines(&machine);
-    loud_step(&machine, "1 GB of output", "seq 1 200000000 | head -c 1000000000");
-    loud_step(&machine, "one line of 200 MB", "seq 1 200000000 | head -c 200000000 | tr '[:space:]' ' '");
-    push_to_live(&machine);
+}
+
+fn no_op_builds(machine: &Machine) {
+    for (files, steps) in [(1, 1), (2000, 3), (2000, 20)] {
+        no_op_build(machine, files, steps);
+    }
+}
+
+fn loud_steps(machine: &Machine) {
+    loud_step(machine, "1 GB of output", "seq 1 200000000 | head -c 1000000000");
+    loud_step(machine, "one line of 200 MB", "seq 1 200000000 | head -c 200000000 | tr '[:space:]' ' '");
 }
 
 fn prepare(machine: &Machine) {

@@ -37,11 +37,11 @@ pub enum StartError {
 
 /// Starts what may, after something was queued; the dispatcher is woken if that fails.
 ///
-/// It saves the path unit and the dispatcher's own start on the way from a push to its build, 55 ms.
-pub fn start_or_wake(place: &Place) {
-    let started = Store::open(place)
-        .map_err(StartError::from)
-        .and_then(|mut s| start_what_may(place, &mut s, &mut Orders::to(place)));
+/// It saves the path unit and the dispatcher's own start on the way from a push to its build, 55 ms. Who keeps `orders`
+/// keeps `ci-launch` from leaving, which then need not be started for what is queued next: 70 ms.
+pub fn start_or_wake(place: &Place, orders: &mut Orders) {
+    let started =
+        Store::open(place).map_err(StartError::from).and_then(|mut store| start_what_may(place, &mut store, orders));
     if let Err(error) = started {
         tracing::warn!("{error}; the dispatcher tries again");
         Wake::Build.up_or_warn(place);

@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// How often the store is looked at while somebody waits.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(3);
 
 /// Waits until something was committed, or a moment has passed.
 fn news(store: &Store, last: &mut i64) -> Result<(), StoreError> {
     // Asking for the version is cheap. After half a second of it the rows are read all the same.
-    for _ in 0..50 {
+    for _ in 0..150 {
         std::thread::sleep(LOOK);
         let version = store.data_version()?;
         if version != *last {

@@ -191,7 +191,7 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
         tell::queued(name, request, &why);
     }
     if !queued.is_empty() {
-        start_or_wake(place);
+        start_or_wake(place, &mut Orders::to(place));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::model::unit::Trust;
 use crate::model::{
     BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target, TargetId, TargetName,
 };
+use crate::order::Orders;
 use crate::plan::target::meant;
 use crate::start::start_or_wake;
 use crate::store::{Store, StoreError};
@@ -53,7 +54,10 @@ pub fn take_requests(place: &Place) -> Result<(), TakeError> {
     std::thread::scope(|threads| {
         // Room for one: whoever starts builds looks at all that waits, so that one more look covers all that came.
         let (queued, news) = sync_channel(1);
-        threads.spawn(move || news.iter().for_each(|()| start_or_wake(place)));
+        threads.spawn(move || {
+            let mut orders = Orders::to(place);
+            news.iter().for_each(|()| start_or_wake(place, &mut orders));
+        });
         let taker = Taker { place, store, queued };
         Ok(intake::serve(&socket, &|ask, peer| taker.decide(ask, peer))?)
     })

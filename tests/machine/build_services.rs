@@ -3,10 +3,16 @@
 use crate::harness::Suite;
 use crate::story::{HOLD, SOON, Team, step};
 
-/// Answers each line with its process id; says how often it was asked.
+/// Answers each line with its process id; says how often it was asked, and tells by its `NAME` when it is asked to end.
 const SERVER: &str = "#!/usr/bin/python3 -u
-import os, socket, sys, time
+import os, signal, socket, sys, time
 port, wait = int(sys.argv[1]), sys.argv[2:]
+def end(*_):
+    with open(os.environ['CI_CACHE'] + '/ended', 'a') as ended:
+        print(os.environ['NAME'], file=ended)
+    os._exit(0)
+if 'NAME' in os.environ:
+    signal.signal(signal.SIGTERM, end)
 while wait and not os.path.exists(wait[0]):
     time.sleep(0.05)
 server = socket.create_server(('127.0.0.1', port))
@@ -39,8 +45,8 @@ const ALWAYS: &str = "when = \"always\"\n";
 /// A service that tells when it is asked to end.
 fn service(name: &str, port: u16, more: &str) -> String {
     format!(
-        "[[service]]\nname = \"{name}\"\nrun = '''\ntrap 'echo {name} >>$CI_CACHE/ended; exit' TERM\n\
-         echo {name} >>$CI_CACHE/begun\npython3 -u server.py {port} {more} &\nwait $!\n'''\nready = \"python3 ask.py {port} ''\"\n"
+        "[[service]]\nname = \"{name}\"\nrun = '''\n\
+         echo {name} >>$CI_CACHE/begun\nNAME={name} exec python3 -u server.py {port} {more}\n'''\nready = \"python3 ask.py {port} ''\"\n"
     )
 }
 
