@@ -105,7 +105,7 @@ fn broken_tests(this: BuildNumber, tests: &[StepTests]) -> Vec<String> {
 pub fn deploy(site: &Site, deploy: &Deploy, outcome: Outcome, summary: &str) -> Letter {
     let shout = if outcome == Outcome::Down { "DOWN: " } else { "" };
     let subject = format!("[{}] {shout}{} {}", site.title, deploy.describe(), outcome.describe());
-    let mut body = format!("The deploy of {}: {}.\n", deploy.describe(), outcome.describe());
+    let mut body = format!("The deploy of {}, {}: {}.\n", deploy.describe(), deploy.why(), outcome.describe());
     let written = writeln!(
         body,
         "\n  {summary}\n\nThe build and its deploy: {}/p/{}/{}/",
