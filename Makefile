@@ -32,7 +32,7 @@ WORKINGS = $(filter $(INTERNAL),$(PROGRAMS))
 UNITS    = $(notdir $(wildcard $(foreach kind,service socket path timer slice target,units/*.$(kind))))
 PAGES    = $(notdir $(wildcard man/*.[1578]))
 EXAMPLES = $(patsubst etc/%,%,$(shell find etc -type f 2>/dev/null))
-DOCS     = $(wildcard README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE-*)
+DOCS     = $(wildcard README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md LICENSE-* docs/*.md)
 # Tests with `test = false`, which --all-targets leaves out.
 BY_NAME  = $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
 

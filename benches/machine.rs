@@ -4,6 +4,8 @@
 
 #[path = "../tests/harness/mod.rs"]
 mod harness;
+#[path = "machine/requests.rs"]
+mod requests;
 
 use harness::{Machine, Suite, install_into};
 use std::time::{Duration, Instant};
@@ -12,8 +14,14 @@ const ROUNDS: usize = 9;
 const SOON: Duration = Duration::from_secs(120);
 
 /// All of them, or those that are named: `make bench ONLY="noop live"`.
-const ALL: [(&str, fn(&Machine)); 5] =
-    [("idle", idle), ("noop", no_op_builds), ("lines", million_lines), ("loud", loud_steps), ("live", push_to_live)];
+const ALL: [(&str, fn(&Machine)); 6] = [
+    ("idle", idle),
+    ("noop", no_op_builds),
+    ("lines", million_lines),
+    ("loud", loud_steps),
+    ("live", push_to_live),
+    ("requests", requests::lost_during_deploys),
+];
 
 fn main() {
     let only: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

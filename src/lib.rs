@@ -13,7 +13,8 @@
 //! | --- | --- | --- |
 //! | command lines | `cli` | model |
 //! | verbs | `requests` `poll` `build` `deploy` `notify` `clean` `launch` `status` `configure` `doctor` `person` `worker` | all below |
-//! | shared by verbs | `attend` `start` `tell` `view` `page` | all below |
+//! | shared by verbs | `caches` | all below, and workers |
+//! | | `attend` `start` `tell` `view` `page` | all below |
 //! | decisions | `plan` | model, config |
 //! | seams | `git` `systemd` `store` `intake` `order` `output` `journal` `http` | model, config; never each other |
 //! | words | `config` | model |
@@ -24,6 +25,7 @@
 
 pub mod attend;
 pub mod build;
+pub mod caches;
 pub mod child;
 pub mod clean;
 pub mod cli;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 const WORDS: &[&str] = &["model", "config"];
 const SEAMS: &[&str] = &["git", "systemd", "store", "intake", "order", "output", "journal", "http"];
-const SHARED: &[&str] = &["attend", "start", "tell", "view", "page"];
+const SHARED: &[&str] = &["attend", "start", "tell", "view", "page", "caches"];
 const EDGE: &[&str] = &["child", "wake"];
 
 /// What a module of `src/` may name with `crate::`.
@@ -19,6 +19,7 @@ fn allowed(module: &str) -> Vec<&'static str> {
         "git" => vec!["model", "config", "child"],
         "systemd" | "store" | "intake" | "order" | "output" | "journal" | "http" => WORDS.to_vec(),
         "plan" => WORDS.to_vec(),
+        "caches" => below(&[WORDS, SEAMS, SHARED, &["plan", "worker"]]),
         "attend" | "start" | "tell" | "view" | "page" => below(&[WORDS, SEAMS, SHARED, &["plan", "wake"]]),
         "cli" => below(&[WORDS, &["status"]]),
         // Ring 1 knows the configuration, systemd and the orders, and nothing else.

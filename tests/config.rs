@@ -234,7 +234,17 @@ fn the_installed_examples_are_right() {
     let root = tree(&[("ci.toml", &site), ("projects.d/gkp.toml", &project)]);
     let (site, project) = load_project(&Place::under(root.path()), &name).unwrap();
     assert_eq!(site.mail.from.as_deref(), Some("ci@example.org"));
-    assert_eq!(project.targets[0].health.as_ref().unwrap().contains.as_deref(), Some("%{commit}"));
+    let probes: Vec<String> = project.targets[0].checks.iter().map(|check| check.probe.to_string()).collect();
+    assert_eq!(
+        probes,
+        [
+            "http://127.0.0.1:8000/healthz",
+            "https://test.example.org/",
+            "tcp 127.0.0.1:5432",
+            "`./manage.py check --deploy`",
+            "gkp-worker.service"
+        ]
+    );
 }
 
 #[test]
@@ -256,7 +266,10 @@ fn has_all(table: &toml::Table, keys: &'static [Key]) {
         assert!(default.is_none_or(|default| default == *value), "{}: {value}", key.name);
         match (key.kind, value) {
             (Kind::Table(keys) | Kind::Either(keys), toml::Value::Table(table)) => has_all(table, keys),
-            (Kind::Tables(keys), toml::Value::Array(tables)) => has_all(tables[0].as_table().unwrap(), keys),
+            // Where keys exclude each other, each stands in one of several.
+            (Kind::Tables(keys), toml::Value::Array(tables)) => {
+                has_all(&tables.iter().rev().flat_map(|table| table.as_table().unwrap().clone()).collect(), keys);
+            }
             _ => {}
         }
     }

@@ -39,6 +39,7 @@ fn mistakes_and_their_answers() {
     let demo = "[[deploy]]\nname = 'demo'\nroot = '/srv/demo'\nuser = 'gkp'\n";
     let staging = demo.replace("demo", "staging");
     let health = format!("{deploy}[deploy.health]\nurl = 'http://localhost/'\n");
+    let check = &format!("{deploy}[[deploy.check]]\n");
     let scratch = Scratch::new();
     for (text, expected) in [
         // nothing wrong
@@ -182,6 +183,17 @@ fn mistakes_and_their_answers() {
         ),
         (&format!("{deploy}prepare = ['']"), "5:12: must not be empty"),
         (&format!("{deploy}[deploy.health]\nstatus = 200"), "5:1: `url` is missing in [deploy.health]"),
+        (&format!("{check}url = 'http://localhost/'\n[[deploy.check]]\ntcp = '[::1]:80'"), ""),
+        (&format!("{check}command = 'true'\n[[deploy.check]]\nunit = 'systemd-resolved.service'"), ""),
+        (check, "5:1: a check has exactly one of `url`, `tcp`, `command` and `unit`"),
+        (&format!("{check}url = 'http://localhost/'\ntcp = 'localhost:80'"), "7:7: a check has exactly one of"),
+        (&format!("{check}tcp = 'localhost:80'\nstatus = 200"), "7:10: this is for a check with `url`"),
+        (&format!("{check}tcp = 'localhost'"), "6:7: must be HOST:PORT"),
+        (&format!("{check}url = 'http://localhost/'\nheader = {{ 'X Y' = 'z' }}"), "7:"),
+        (
+            &format!("{health}tcp = 'localhost:80'"),
+            "7:1: unknown key `tcp` in [deploy.health]; it belongs into [[deploy.check]]",
+        ),
         (&format!("{health}contains = '%{{sha}}'"), "7:12: \"%{sha}\" is not filled in; known: %{commit}, %{build}"),
         // [[deploy]]
         (&format!("{staging}{demo}"), ""),

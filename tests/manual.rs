@@ -126,6 +126,25 @@ fn every_message_id_stands_in_the_overview() {
 }
 
 #[test]
+fn the_set_ups_that_are_shown_are_those_that_are_tested() {
+    let page = read("man/ci-deploy.1");
+    for file in [
+        "gunicorn/gkp.socket",
+        "gunicorn/gkp.service",
+        "gunicorn/nginx.conf",
+        "node/gkp.service",
+        "php/nginx.conf",
+        "static/nginx.conf",
+    ] {
+        let text = read(&format!("tests/setups/{file}"));
+        assert!(
+            page.contains(&format!(".Bd -literal -offset indent\n{text}.Ed\n")),
+            "ci-deploy(1) does not show {file}"
+        );
+    }
+}
+
+#[test]
 fn references_and_links_lead_somewhere() {
     for page in fs::read_dir(source("man")).unwrap() {
         let page = page.unwrap().path();

@@ -4,7 +4,7 @@ use clap::Parser;
 use std::process::ExitCode;
 use unitci::build::{dispatch, supervise};
 use unitci::cli::build::Arguments;
-use unitci::intake::RetryFrom;
+use unitci::intake::{RetryFrom, Running};
 use unitci::journal;
 use unitci::model::{BuildId, Place, ProjectName, RequestId};
 use unitci::person::{self, WishError, Wished};
@@ -80,6 +80,7 @@ fn ask(place: &Place, arguments: Arguments) -> Result<ExitCode, WishError> {
         branch: arguments.branch,
         revision: arguments.revision,
         force: arguments.force,
+        running: if arguments.now { Running::Stops } else { Running::RunsOn },
         reason: arguments.reason,
     };
     let build = match person::wish(place, &wish)? {
@@ -91,7 +92,10 @@ fn ask(place: &Place, arguments: Arguments) -> Result<ExitCode, WishError> {
             }
             build
         }
-        Wished::Queued(request) => {
+        Wished::Queued(request, stopping) => {
+            for build in stopping {
+                anstream::eprintln!("{build} is being stopped");
+            }
             return watch(place, &wish.project, request, arguments.wait, arguments.follow);
         }
     };

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     match clean::reconcile(&place) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("/run/ci/wake: {error}; systemd-tmpfiles --create makes it");
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }

@@ -168,6 +168,7 @@ mod tests {
             active: ActiveState::Active,
             sub: SubState::Exited,
             result: ServiceResult::Success,
+            oneshot: false,
             exit,
             main_pid: None,
             main_started: None,

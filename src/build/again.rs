@@ -84,7 +84,7 @@ impl Supervisor<'_> {
         if until < due {
             return Ok(Waited::Ended(Ended::BuildTimedOut(self.project.build.timeout)));
         }
-        self.store.write_patiently(|tx| tx.step_attempt(&id, index))?;
+        self.store.write_patiently(|tx| tx.step_attempt(&id, index, Timestamp::now()))?;
         let step = StepRow { attempts: step.attempts + 1, again: None, ..step.clone() };
         recorder.begin_again();
         Ok(Waited::Begun(Box::new(step)))

@@ -3,11 +3,11 @@
 use super::prepare::Trouble;
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor};
-use crate::model::report::TestName;
+use crate::model::report::{TestName, TestReport};
 use crate::model::{BuildNumber, RefName, StepIndex, StepRow, StepState, Verdict};
 use crate::order::Work;
 use crate::output::{Opened, Recorder};
-use crate::plan::report::{self, Reading};
+use crate::plan::report::{self, Earlier, Reading};
 use crate::store::TestedStep;
 use crate::worker::protocol::{ReportTask, TESTS_ASKED};
 use jiff::Timestamp;
@@ -84,14 +84,29 @@ impl Supervisor<'_> {
         Ok(self.store.read().steps(&self.id)?.into_iter().find(|row| row.index == index))
     }
 
-    /// When the step began.
-    pub(super) fn began(&self, index: StepIndex) -> Result<Timestamp, SuperviseError> {
-        let started = self.row(index)?.and_then(|row| match row.state {
-            StepState::Pending => None,
-            StepState::Running { started } => Some(started),
-            StepState::Finished { started, .. } => started,
-        });
-        Ok(started.unwrap_or(Timestamp::UNIX_EPOCH))
+    /// Keeps which tests failed in an attempt that another will follow, to tell those that pass in it; says why the step
+    /// cannot go on, if so.
+    pub(super) fn results_of_attempt(
+        &mut self,
+        step: &StepRow,
+        spec: &StepSpec,
+        log: &mut Opened,
+    ) -> Result<Result<(), Trouble>, SuperviseError> {
+        if spec.junit.is_empty() {
+            return Ok(Ok(()));
+        }
+        match self.read_reports(step, spec, log)? {
+            Ok(Reading::Read { report, .. }) => {
+                let (id, index) = (self.id.clone(), step.index);
+                self.store.write_patiently(|tx| tx.attempt_failed(&id, index, &report.failing))?;
+            }
+            Ok(Reading::Trouble(_)) => {}
+            Err(trouble @ (Trouble::Leave | Trouble::Stopped)) => return Ok(Err(trouble)),
+            Err(Trouble::Call(error)) => {
+                tracing::warn!("the test reports of an attempt of {} were not read: {error}", step.name);
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn read_reports(
@@ -101,11 +116,14 @@ impl Supervisor<'_> {
         log: &mut Opened,
     ) -> Result<Result<Reading, Trouble>, SuperviseError> {
         let before = self.failing_before(step)?.map(|(_, before)| before).unwrap_or_default();
+        let earlier = self.store.read().failed_attempts(&self.id, step.index)?;
+        let asked = earlier.into_iter().map(|test| test.name).chain(before.into_keys());
         let task = ReportTask {
             workspace: self.room.workspace(self.place),
             patterns: spec.junit.clone(),
-            since: self.began(step.index)?,
-            asked: before.into_keys().take(TESTS_ASKED).collect(),
+            attempt: step.attempts,
+            since: self.store.read().attempt_began(&self.id, step.index)?.unwrap_or(Timestamp::UNIX_EPOCH),
+            asked: asked.take(TESTS_ASKED).collect(),
             timeout: READING,
         };
         let work = Work::Results { trust: self.room.trust, slot: self.room.slot };
@@ -134,7 +152,11 @@ impl Supervisor<'_> {
     fn write_tests(&mut self, step: &StepRow, reading: &Reading) -> Result<(), SuperviseError> {
         let Reading::Read { report, passed, .. } = reading else { return Ok(()) };
         let before = self.failing_before(step)?;
-        let compared = report::compare(self.id.number, report, passed, before.as_ref().map(|(_, before)| before));
+        let failed = self.store.read().failed_attempts(&self.id, step.index)?;
+        let earlier = Earlier { attempt: step.attempts, failed: &failed };
+        let last = before.as_ref().map(|(_, before)| before);
+        let compared = report::compare(self.id.number, report, passed, last, earlier);
+        let report = &TestReport { counts: compared.counts, ..report.clone() };
         let (id, index) = (self.id.clone(), step.index);
         self.store.write_patiently(|tx| {
             if tx.read().is_reported(&id, index)? {

@@ -13,7 +13,7 @@ use crate::config::project::OnFailure;
 use crate::journal::{self, Event, Priority};
 use crate::model::build::{Role, Usage};
 use crate::model::{StepIndex, StepRow, StepState, Verdict, unit};
-use crate::output::{Opened, Recorder};
+use crate::output::{Masker, Opened, Recorder};
 use crate::plan::result::{Decode, Ended, Progress, judge};
 use crate::systemd::{ActiveState, Seen};
 use jiff::Timestamp;
@@ -152,13 +152,22 @@ impl Supervisor<'_> {
                 }
             },
         };
-        let recorder = match log {
+        let mut recorder = match log {
             Opened::Recording(recorder) => recorder,
             Opened::Ended(_) => {
                 let why = Ended::Broken("has ended; a supervisor was killed before it could tell how".to_owned());
                 return self.end_service(row, spec, &why, log).map(|()| Waited::Ended);
             }
         };
+        match self.learn_of(spec)? {
+            Ok(masker) => recorder.mask_with(masker),
+            Err(error) => {
+                // It may print by now what nobody knows how to mask.
+                recorder.mask_with(Masker::everything());
+                let why = Ended::Broken(format!("could not be had: {error}"));
+                return self.end_service(row, spec, &why, Opened::Recording(recorder)).map(|()| Waited::Ended);
+            }
+        }
         self.record(row, recorder, pipe)?;
         self.wait_ready(&name)
     }

@@ -100,7 +100,7 @@ impl StepSpec {
         }
     }
 
-    /// Of a service: it has the build's walls and limits, and all the time that the build takes.
+    /// Of a service: it has the build's walls, and all the time that the build takes.
     pub(super) fn of_service(service: &Service, build: &Build) -> StepSpec {
         StepSpec {
             run: service.run.clone(),
@@ -114,12 +114,12 @@ impl StepSpec {
             only: Only::default(),
             retry: None,
             network: Some(build.network),
-            memory: build.memory,
+            memory: service.limits.memory.or(build.memory),
             env: service.env.clone(),
             workdir: PathBuf::new(),
             artifacts: Vec::new(),
             junit: Vec::new(),
-            secrets: Vec::new(),
+            secrets: service.secrets.clone(),
             service: Some(ServiceSpec { ready: service.ready.clone(), ready_timeout: service.ready_timeout }),
         }
     }

@@ -3,6 +3,7 @@
 use super::again::Waited;
 use super::attempt::{Attempt, Outcome};
 use super::log::to_journal;
+use super::prepare::Trouble;
 use super::spec::StepSpec;
 use super::supervise::{SuperviseError, Supervisor};
 use crate::config::project::{OnFailure, When};
@@ -183,6 +184,12 @@ impl Supervisor<'_> {
             let (verdict, outcome) = judge(&ended, &spec.decode);
             match &spec.retry {
                 Some(again) if !stopped && retry::follows(Some(again), step.attempts, &ended, verdict) => {
+                    self.drain(&step, &mut log, pipe.as_ref())?;
+                    match self.results_of_attempt(&step, spec, &mut log)? {
+                        Ok(()) | Err(Trouble::Call(_)) => {}
+                        Err(Trouble::Leave) => return Ok(None),
+                        Err(Trouble::Stopped) => break (Ended::Stopped, usage, pipe),
+                    }
                     step = self.try_again(&step, again.delay, outcome, step.usage.and(usage))?;
                     held = pipe;
                 }
@@ -190,12 +197,7 @@ impl Supervisor<'_> {
             }
         };
         let (mut verdict, mut outcome) = judge(&ended, &spec.decode);
-        if let (Some(pipe), Opened::Recording(recorder)) = (&pipe, &mut log) {
-            // What the step said stands above what is said of its results.
-            recorder
-                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
-                .map_err(|source| self.log_error(index, source))?;
-        }
+        self.drain(&step, &mut log, pipe.as_ref())?;
         if is_its_own(&ended) {
             (verdict, outcome) = match self.results(&step, spec, &mut log, (verdict, outcome))? {
                 Some(judged) => judged,
@@ -215,17 +217,23 @@ impl Supervisor<'_> {
         // First the verdict, then the end of the unit that carries it.
         self.write_down(&step, verdict, &outcome, step.usage.and(usage))?;
         self.stop_unit(index)?;
-        if let (Opened::Recording(recorder), Some(pipe)) = (&mut log, &pipe) {
-            recorder
-                .drain(pipe.as_fd(), &mut to_journal(&id, &step.name))
-                .map_err(|source| self.log_error(index, source))?;
-        }
+        self.drain(&step, &mut log, pipe.as_ref())?;
         if !is_its_own(&ended) {
             self.report_afterwards(&step, spec, &mut log)?;
         }
         self.close_log(index, &step.name, log)?;
         self.notifier.forget(&pipe_name(index))?;
         Ok(Some(verdict))
+    }
+
+    /// Takes in what is in the pipe: what the step said stands above what is said of its results.
+    fn drain(&self, step: &StepRow, log: &mut Opened, pipe: Option<&OwnedFd>) -> Result<(), SuperviseError> {
+        if let (Some(pipe), Opened::Recording(recorder)) = (pipe, log) {
+            recorder
+                .drain(pipe.as_fd(), &mut to_journal(&self.id, &step.name))
+                .map_err(|source| self.log_error(step.index, source))?;
+        }
+        Ok(())
     }
 
     /// What is over before it begins: the build has had its time.

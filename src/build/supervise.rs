@@ -10,11 +10,14 @@ use super::secrets::Secrets;
 use super::service::{Next, Services};
 use super::spec;
 use crate::attend::Bell;
+use crate::caches::{self, CacheError};
 use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::Role;
-use crate::model::{Build, BuildId, BuildState, Place, Room, StepIndex, StepRow, StepState, Stop, Verdict, unit};
+use crate::model::{
+    Build, BuildId, BuildState, Place, Room, StepIndex, StepRow, StepState, Stop, Trust, Verdict, unit,
+};
 use crate::order::{Order, Orders};
 use crate::plan::result::Progress;
 use crate::store::{NewStep, Store, StoreError};
@@ -196,6 +199,9 @@ fn take(
     };
     let (taken, takeovers) = store.write_patiently(|tx| {
         tx.take_build(id, boot, &steps, now)?;
+        if project.pipeline == StepsFrom::Repository {
+            tx.steps_from_commit(id)?;
+        }
         for (index, end) in &over {
             tx.step_finished(id, *index, end, now)?;
         }
@@ -328,6 +334,7 @@ impl Supervisor<'_> {
     /// `aside` is what there is to say if no step is to blame.
     fn end(&mut self, progress: Progress, aside: &str) -> Result<Leave, SuperviseError> {
         let build = self.build()?;
+        self.bound_caches(&build)?;
         let mut steps = Vec::new();
         for step in self.store.read().steps(&self.id)? {
             let on_failure = self.spec(step.index)?.map_or(OnFailure::Halt, |spec| spec.on_failure);
@@ -346,6 +353,23 @@ impl Supervisor<'_> {
         };
         finish::record(self.place, &mut self.store, &end)?;
         Ok(Leave::Finished)
+    }
+
+    /// Where HOME and cache are known to be too large, and builds followed one another too closely for `ci-clean` to do
+    /// something about it, the build that is at its end does.
+    fn bound_caches(&mut self, build: &Build) -> Result<(), SuperviseError> {
+        let (Some(most), Trust::Inside) = (self.project.build.cache_max, build.trust) else { return Ok(()) };
+        if self.store.read().cache(&self.id.project)?.is_none_or(|size| size.bytes <= most) {
+            return Ok(());
+        }
+        match caches::keep_within(self.place, &mut self.store, &self.project, Some(&self.id)) {
+            Ok(()) => Ok(()),
+            Err(CacheError::Store(error)) => Err(error.into()),
+            Err(error @ CacheError::Call(_)) => {
+                tracing::warn!("HOME and cache of {} are too large and stay so: {error}", self.id.project);
+                Ok(())
+            }
+        }
     }
 
     /// Has systemd wait: for a step that may take this long after a stop, and for its end.

@@ -14,6 +14,9 @@ pub struct Arguments {
     /// Build now, whether or not it is built already, before all that waits
     #[arg(short, long)]
     pub force: bool,
+    /// With --force: stop the build of the same branch that runs
+    #[arg(long, requires = "force", conflicts_with = "revision")]
+    pub now: bool,
     /// Build this branch, or any ref by its whole name
     #[arg(short, long, value_parser = RefName::of_words, conflicts_with = "revision")]
     pub branch: Option<RefName>,

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Parser};
 #[command(name = "ci-clean", version)]
 #[command(group = ArgGroup::new("what").required(true))]
 pub struct Arguments {
-    /// Have queue, deploys and mails looked at again
+    /// Have queue, deploys and mails looked at again, and caches kept within bounds
     #[arg(long, group = "what")]
     pub reconcile: bool,
     /// Empty HOME and $CI_CACHE of a project's builds; refused while one of them runs or waits

@@ -22,6 +22,18 @@ pub struct Entry {
     pub value: Option<toml::Value>,
     /// Who says so.
     pub from: From,
+    /// How the header of its table is written.
+    #[serde(skip)]
+    pub header: Header,
+}
+
+/// The header of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// `[source]`
+    One,
+    /// `[[step]]`
+    Many,
 }
 
 /// Where a value comes from.
@@ -65,19 +77,25 @@ impl std::fmt::Display for From {
 pub fn explain(place: &Place, project: &ProjectName) -> Result<Vec<Entry>, LoadError> {
     let (_, _, tree) = load_with_tree(place, project)?;
     let mut entries = Vec::new();
-    Walk { path: "", index: None, entries: &mut entries }.table(&tree, PROJECT);
+    Walk { path: "", index: None, header: Header::One, entries: &mut entries }.table(&tree, PROJECT);
     Ok(entries)
 }
 
 struct Walk<'e> {
     path: &'e str,
     index: Option<usize>,
+    header: Header,
     entries: &'e mut Vec<Entry>,
 }
 
 impl Walk<'_> {
     fn push(&mut self, key: String, value: Option<toml::Value>, from: From) {
-        self.entries.push(Entry { table: self.path.to_owned(), index: self.index, key, value, from });
+        let (table, index, header) = (self.path.to_owned(), self.index, self.header);
+        self.entries.push(Entry { table, index, key, value, from, header });
+    }
+
+    fn below<'w>(&'w mut self, path: &'w str, index: Option<usize>, header: Header) -> Walk<'w> {
+        Walk { path, index, header, entries: self.entries }
     }
 
     fn table(&mut self, table: &Table, keys: &'static [Key]) {
@@ -91,21 +109,21 @@ impl Walk<'_> {
                 let meaning = if let Unset::Absent(meaning) = key.unset { Some(meaning) } else { None };
                 let meaning = From::Default { meaning };
                 if matches!(key.kind, Kind::Table(_) | Kind::Either(_)) {
-                    Walk { path: &path, index: None, entries: self.entries }.push(String::new(), None, meaning);
+                    self.below(&path, None, Header::One).push(String::new(), None, meaning);
                 } else {
                     self.push(key.name.to_owned(), None, meaning);
                 }
                 continue;
             };
             if let (Kind::Table(keys) | Kind::Either(keys), Value::Table(below)) = (key.kind, &node.value) {
-                Walk { path: &path, index: None, entries: self.entries }.table(below, keys);
+                self.below(&path, None, Header::One).table(below, keys);
             } else if let (Kind::Tables(keys) | Kind::Either(keys), Value::List(items)) = (key.kind, &node.value) {
                 if items.is_empty() {
-                    Walk { path: &path, index: None, entries: self.entries }.push(String::new(), None, from(node));
+                    self.below(&path, None, Header::Many).push(String::new(), None, from(node));
                 }
                 for (index, item) in (1..).zip(items) {
                     if let Value::Table(below) = &item.value {
-                        Walk { path: &path, index: Some(index), entries: self.entries }.table(below, keys);
+                        self.below(&path, Some(index), Header::Many).table(below, keys);
                     }
                 }
             } else if let (Kind::Map, Value::Table(variables)) = (key.kind, &node.value)

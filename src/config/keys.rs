@@ -174,6 +174,7 @@ static BUILD: &[Key] = &[
     key("log-max", SIZE, Text("2G"), "most bytes that one step may print"),
     key("artifacts-folder", FLAG, Flag(false), "what steps put into $CI_ARTIFACTS is kept, too"),
     key("artifacts-max", SIZE, Text("1G"), "most bytes of all artifacts of a build"),
+    key("cache-max", SIZE, Text("10G"), "most bytes of $HOME and $CI_CACHE together; 0 is no limit"),
     key(
         "journal-lines",
         Value("two integers"),
@@ -228,6 +229,10 @@ static SERVICE: &[Key] = &[
     key("ready", TEXT, Absent("ready at once"), "a text for sh -e, run until it exits with 0"),
     key("ready-timeout", DURATION, Text("60s"), "how long that may take"),
     key("env", Map, Empty, "over the build's"),
+    key("secrets", TEXTS, Empty, "what it gets as files below $CREDENTIALS_DIRECTORY; the build's are for steps alone"),
+    key("memory", SIZE, Absent("the build's"), "MemoryMax= of this service"),
+    key("tasks", COUNT, Absent("the build's"), "TasksMax= of this service"),
+    key("cpu", PERCENT, Absent("the build's"), "CPUQuota= of this service"),
 ];
 
 static DEPLOY: &[Key] = &[
@@ -245,15 +250,32 @@ static DEPLOY: &[Key] = &[
     key("finish", LINES, Empty, "the same, after the checks; a failure here is a warning"),
     key("timeout", DURATION, Text("10min"), "of each of those three"),
     key("restart", TEXTS, Empty, "units restarted after the switch, in order"),
+    key("try-restart", TEXTS, Empty, "units restarted after those, but for what somebody has stopped"),
+    key("start", TEXTS, Empty, "units started after those, if they do not run"),
     key("reload", TEXTS, Empty, "units reloaded after those"),
     key("settle", DURATION, Text("2s"), "how long they must stay up"),
-    key("health", Table(HEALTH), Absent("not checked"), "an HTTP check of the new release"),
+    key("health", Table(HEALTH), Absent("not checked"), "an HTTP check of the release that is live"),
+    key("check", Tables(CHECK), Empty, "more checks, made after that in order"),
 ];
 
 static HEALTH: &[Key] = &[
     key("url", TEXT, Required, "what to ask for"),
     key("status", COUNT, Count(200), "the answer's status"),
     key("contains", TEXT, Absent("any body"), "a text that the body must have; %{commit} and %{build} are filled in"),
+    key("header", Map, Empty, "headers that the answer must have, and a text in each"),
+    key("attempts", COUNT, Count(3), "how often to try"),
+    key("timeout", DURATION, Text("5s"), "of one attempt"),
+    key("interval", DURATION, Text("5s"), "between two attempts"),
+];
+
+static CHECK: &[Key] = &[
+    key("url", TEXT, Absent("another kind"), "HTTP: what to ask for"),
+    key("tcp", TEXT, Absent("another kind"), "TCP: HOST:PORT where somebody takes a connection"),
+    key("command", TEXT, Absent("another kind"), "a command line, run in the release, that exits with 0"),
+    key("unit", TEXT, Absent("another kind"), "a unit that is active"),
+    key("status", COUNT, Count(200), "of a url: the answer's status"),
+    key("contains", TEXT, Absent("any body"), "of a url: a text that the body must have"),
+    key("header", Map, Empty, "of a url: headers that the answer must have, and a text in each"),
     key("attempts", COUNT, Count(3), "how often to try"),
     key("timeout", DURATION, Text("5s"), "of one attempt"),
     key("interval", DURATION, Text("5s"), "between two attempts"),
@@ -266,13 +288,14 @@ static NOTIFY: &[Key] = &[
 
 /// The table whose direct key `name` is, as a header; for one that stands under the wrong header.
 pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    let tables: [(&str, &[Key]); 7] = [
+    let tables: [(&str, &[Key]); 8] = [
         ("[source]", SOURCE),
         ("[deploy]", DEPLOY),
         ("[build]", BUILD),
         ("[[step]]", STEP),
         ("[[service]]", SERVICE),
         ("[deploy.health]", HEALTH),
+        ("[[deploy.check]]", CHECK),
         ("[notify]", NOTIFY),
     ];
     tables.into_iter().find(|(_, keys)| keys.iter().any(|key| key.name == name)).map(|(header, _)| header)

@@ -30,6 +30,8 @@ pub enum Table {
     Build,
     /// `[[step]]`
     Step,
+    /// `[[service]]`
+    Service,
 }
 
 impl Table {
@@ -38,6 +40,7 @@ impl Table {
         match self {
             Table::Build => "[build]",
             Table::Step => "its [[step]]",
+            Table::Service => "its [[service]]",
         }
     }
 }
@@ -65,18 +68,22 @@ pub struct Limits {
 }
 
 impl Project {
-    /// What holds for a step of this project, by its name; for one that its file does not know, what `[build]` says.
+    /// What holds for a step or service of this project, by its name; for one that its file does not know, what `[build]`
+    /// says.
     pub fn limits(&self, step: &StepName) -> Limits {
-        let own = self.steps.iter().find(|known| known.name == *step).map(|known| known.limits).unwrap_or_default();
+        let own = self.steps.iter().find(|known| known.name == *step).map(|known| known.limits);
+        let service = self.services.iter().find(|known| known.name == *step).map(|known| known.limits);
+        let table = if service.is_some() { Table::Service } else { Table::Step };
+        let own = own.or(service).unwrap_or_default();
         let over = |own: Option<u64>, all: Option<u64>| match (own, all) {
-            (Some(most), _) => Some(Limit { most, table: Table::Step }),
+            (Some(most), _) => Some(Limit { most, table }),
             (None, Some(most)) => Some(Limit { most, table: Table::Build }),
             (None, None) => None,
         };
         Limits {
             memory: over(own.memory, self.build.memory),
             tasks: match own.tasks {
-                Some(most) => Limit { most, table: Table::Step },
+                Some(most) => Limit { most, table },
                 None => Limit { most: self.build.tasks, table: Table::Build },
             },
             cpu: own.cpu.or(self.build.cpu),

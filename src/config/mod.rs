@@ -23,6 +23,7 @@ mod path;
 pub mod pattern;
 pub mod pipeline;
 mod planned;
+pub mod probe;
 mod problem;
 pub mod project;
 mod quantity;
@@ -35,7 +36,7 @@ mod url;
 mod value;
 pub mod wanted;
 
-pub use explain::{Entry, From, explain};
+pub use explain::{Entry, From, Header, explain};
 pub use load::{Config, LoadError, load_project, load_site};
 pub use name::is_beyond_projects;
 pub use pipeline::Pipeline;

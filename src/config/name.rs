@@ -21,6 +21,8 @@ pub(super) enum WordFault {
     OwnUser(String),
     #[error("not the full name of a service, socket, timer or target, like gkp.service")]
     Unit,
+    #[error("not the name of a header: letters, digits and -")]
+    Header,
     #[error("{0} is a template; name an instance, like {1}")]
     UnitTemplate(String, String),
     #[error("{0} belongs to the CI itself")]
@@ -86,8 +88,13 @@ pub(super) fn user(name: &str) -> Result<String, WordFault> {
     }
 }
 
-/// A unit that a deploy may restart or reload: systemd.unit(5).
-pub(super) fn unit(name: &str) -> Result<String, WordFault> {
+/// A unit: systemd.unit(5).
+pub(super) fn any_unit(name: &str) -> Result<String, WordFault> {
+    unit_stem(name).map(|_| name.to_owned())
+}
+
+/// The name of a unit without its type.
+fn unit_stem(name: &str) -> Result<&str, WordFault> {
     let word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":_.\\-@".contains(&byte));
     let stem = [".service", ".socket", ".timer", ".target"].iter().find_map(|suffix| name.strip_suffix(suffix));
     let Some(stem) = stem.filter(|stem| word && !stem.is_empty() && !stem.starts_with('@') && name.len() <= 255) else {
@@ -96,6 +103,12 @@ pub(super) fn unit(name: &str) -> Result<String, WordFault> {
     if let Some(prefix) = stem.strip_suffix('@') {
         return Err(WordFault::UnitTemplate(name.to_owned(), format!("{prefix}@1{}", &name[stem.len()..])));
     }
+    Ok(stem)
+}
+
+/// A unit that a deploy may start, restart or reload.
+pub(super) fn unit(name: &str) -> Result<String, WordFault> {
+    let stem = unit_stem(name)?;
     let prefix = stem.split('@').next().unwrap_or(stem);
     if prefix.starts_with("ci-") || prefix == "ci" {
         return Err(WordFault::OwnUnit(name.to_owned()));
@@ -139,6 +152,12 @@ fn is_special(target: &str) -> bool {
         "sysinit",
     ];
     SPECIAL.contains(&target) || target.starts_with("runlevel") || target.starts_with("suspend-")
+}
+
+/// A header of HTTP, as the common ones are written.
+pub(super) fn header(name: &str) -> Result<(), WordFault> {
+    let word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if word && !name.is_empty() && name.len() <= 255 { Ok(()) } else { Err(WordFault::Header) }
 }
 
 /// One line for people.
@@ -192,6 +211,7 @@ mod tests {
         let credential: Check = |name| super::credential(name).map(|_| ());
         let user: Check = |name| super::user(name).map(|_| ());
         let unit: Check = |name| super::unit(name).map(|_| ());
+        let any_unit: Check = |name| super::any_unit(name).map(|_| ());
         let pattern: Check = |text| super::pattern(text).map(|_| ());
         let line: Check = |text| super::line(text).map(|_| ());
         let command: Check = |text| super::command(text).map(|_| ());
@@ -224,6 +244,13 @@ mod tests {
             (user, "ci-mail", "user of the CI"),
             (user, "ci-status", "user of the CI"),
             (user, "ci-shop", ""),
+            (header, "X-Release", ""),
+            (header, "", "name of a header"),
+            (header, "X Release", "name of a header"),
+            (any_unit, "systemd-resolved.service", ""),
+            (any_unit, "postgresql@15-main.service", ""),
+            (any_unit, "gkp", "full name"),
+            (any_unit, "gkp@.service", "like gkp@1.service"),
             (unit, "gkp.service", ""),
             (unit, "gunicorn@gkp.socket", ""),
             (unit, "app\\x2done.service", ""),

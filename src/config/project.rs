@@ -4,10 +4,11 @@ pub use super::allow::Allow;
 use super::limits::{CpuQuota, OwnLimits};
 use super::order::Rules;
 use super::pattern::{Files, Pattern};
+use super::probe::Check;
 pub use super::source::{BranchPattern, BuildOutside, Mode, Shape, Source, Url};
 use super::wanted::WantedFiles;
 use crate::model::build::StepWords;
-use crate::model::{ProjectName, RefName, SecretName, StepName, TargetName, Verdict};
+use crate::model::{ProjectName, RefName, SecretName, ServiceAction, StepName, TargetName, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -39,8 +40,11 @@ pub struct Project {
 }
 
 impl Project {
-    /// What a step of this name is given; one that the file does not know has what the build offers.
+    /// What a step or service of this name is given; one that the file does not know has what the build offers.
     pub fn secrets_of(&self, step: &StepName) -> &[SecretName] {
+        if let Some(service) = self.services.iter().find(|known| known.name == *step) {
+            return &service.secrets;
+        }
         let known = self.steps.iter().find(|known| known.name == *step);
         known.and_then(|step| step.secrets.as_deref()).unwrap_or(&self.build.secrets)
     }
@@ -50,14 +54,17 @@ impl Project {
         self.targets.iter().find(|target| target.name == *name)
     }
 
-    /// All that any step is given.
+    /// All that any step or service is given.
     pub fn secrets(&self) -> BTreeSet<&SecretName> {
-        self.build.secrets.iter().chain(self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten()).collect()
+        let steps = self.steps.iter().filter_map(|step| step.secrets.as_ref()).flatten();
+        let services = self.services.iter().flat_map(|service| &service.secrets);
+        self.build.secrets.iter().chain(steps).chain(services).collect()
     }
 }
 
 /// Who says what a build runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StepsFrom {
     /// The project's file.
     Project,
@@ -99,6 +106,8 @@ pub struct Build {
     pub artifacts_folder: bool,
     /// `artifacts-max`: most bytes of all artifacts of a build; default 1 GiB.
     pub artifacts_max: u64,
+    /// `cache-max`: most bytes that `$HOME` and `$CI_CACHE` keep from build to build; default 10 GiB, none is no limit.
+    pub cache_max: Option<u64>,
     /// `journal-lines`: how many of a step's first lines go to the journal (default 2000), and of its last (500).
     pub journal_lines: (u32, u32),
 }
@@ -189,6 +198,10 @@ pub struct Service {
     pub ready_timeout: Duration,
     /// `env`: over the build's.
     pub env: BTreeMap<String, String>,
+    /// `secrets`: exactly these.
+    pub secrets: Vec<SecretName>,
+    /// `memory`, `tasks` and `cpu` of this service, each over the build's.
+    pub limits: OwnLimits,
 }
 
 /// What a step runs.
@@ -293,29 +306,30 @@ pub struct Deploy {
     pub timeout: Duration,
     /// `restart`: units restarted after the switch, in order; full names such as `gkp.service`.
     pub restart: Vec<String>,
+    /// `try-restart`: the same after those, but for units that somebody has stopped.
+    pub try_restart: Vec<String>,
+    /// `start`: units started after those, if they do not run.
+    pub start: Vec<String>,
     /// `reload`: units reloaded after those.
     pub reload: Vec<String>,
     /// `settle`: how long they must stay up; default 2 s.
     pub settle: Duration,
-    /// `[deploy.health]`
-    pub health: Option<Health>,
+    /// `[deploy.health]`, then `[[deploy.check]]`, in order.
+    pub checks: Vec<Check>,
 }
 
-/// An HTTP check of the new release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// `url`
-    pub url: String,
-    /// `status`; default 200.
-    pub status: u16,
-    /// `contains`: a text that the body must have; `%{commit}` is the full commit, `%{build}` the number.
-    pub contains: Option<String>,
-    /// `attempts`; default 3 (Dokku's).
-    pub attempts: u32,
-    /// `timeout` of one attempt; default 5 s.
-    pub timeout: Duration,
-    /// `interval` between two; default 5 s.
-    pub interval: Duration,
+impl Deploy {
+    /// The units and what is done with each, in the order in which it is done: what runs the release first, what serves
+    /// it to the world last.
+    pub fn services(&self) -> impl Iterator<Item = (ServiceAction, &str)> {
+        let lists = [
+            (ServiceAction::Restart, &self.restart),
+            (ServiceAction::TryRestart, &self.try_restart),
+            (ServiceAction::Start, &self.start),
+            (ServiceAction::Reload, &self.reload),
+        ];
+        lists.into_iter().flat_map(|(action, units)| units.iter().map(move |unit| (action, unit.as_str())))
+    }
 }
 
 /// Whom to tell.

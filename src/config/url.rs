@@ -1,6 +1,8 @@
 //! Addresses of repositories and pages.
 
+use super::probe::Tcp;
 use super::project::Url;
+use std::net::Ipv6Addr;
 use std::path::{Component, Path, PathBuf};
 
 /// Longest address, in bytes.
@@ -39,6 +41,8 @@ pub(super) enum UrlFault {
     NotWeb,
     #[error("must not have a query or a fragment")]
     Query,
+    #[error("must be HOST:PORT, like 127.0.0.1:5432 or [::1]:5432")]
+    NotTcp,
 }
 
 fn plain(text: &str) -> Result<(), UrlFault> {
@@ -140,6 +144,21 @@ pub(super) fn base(text: &str) -> Result<String, UrlFault> {
     if page.contains(['?', '#']) { Err(UrlFault::Query) } else { Ok(page.trim_end_matches('/').to_owned()) }
 }
 
+/// Where somebody listens: a name or an IPv4 address, or an IPv6 address in brackets, and a port.
+pub(super) fn tcp(text: &str) -> Result<Tcp, UrlFault> {
+    plain(text)?;
+    let (host, port) = text.rsplit_once(':').ok_or(UrlFault::NotTcp)?;
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or(UrlFault::NotTcp)?;
+    let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().ok().map(|_| address),
+        None => Some(host).filter(|host| {
+            let word = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+            word && !host.is_empty()
+        }),
+    };
+    Ok(Tcp { host: host.ok_or(UrlFault::NotTcp)?.to_owned(), port })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,5 +224,26 @@ mod tests {
             assert!(page(text).is_err(), "{text}");
         }
         assert!(base("https://x/?a").is_err());
+    }
+
+    #[test]
+    fn where_somebody_listens() {
+        for text in ["127.0.0.1:5432", "[::1]:5432", "localhost:80", "db-1.example.org:65535"] {
+            assert_eq!(tcp(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "localhost",
+            ":80",
+            "::1:80",
+            "[::1]",
+            "[x]:80",
+            "localhost:0",
+            "localhost:65536",
+            "a/b:80",
+            "-x:80",
+            "a b:80",
+        ] {
+            assert!(tcp(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `ci-config show`
 
 use super::{Format, write_json};
-use crate::config::{Entry, LoadError, explain, is_obeyed};
+use crate::config::{Entry, Header, LoadError, explain, is_obeyed};
 use crate::model::{Place, ProjectName};
 use std::io::{self, Write};
 
@@ -37,12 +37,11 @@ fn text(project: &ProjectName, entries: &[Entry]) -> String {
             current = (entry.table.as_str(), entry.index);
             text += &match (is_unset_table, entry.index) {
                 (true, _) => "\n".to_owned(),
-                (false, Some(_)) => format!("\n[[{}]]\n", entry.table),
-                (false, None) => format!("\n[{}]\n", entry.table),
+                (false, _) => format!("\n{}\n", header(entry)),
             };
         }
         let assignment = match &entry.value {
-            None if is_unset_table => format!("# [{}] is not set", entry.table),
+            None if is_unset_table => format!("# {} is not set", header(entry)),
             None => format!("# {} is not set", entry.key),
             // A template is part of what is shown; naming it again would lay it over what replaced it.
             Some(value) if entry.table.is_empty() && entry.key == "template" => {
@@ -53,6 +52,13 @@ fn text(project: &ProjectName, entries: &[Entry]) -> String {
         text += &format!("{assignment:<ORIGIN_COLUMN$} # {}\n", entry.from);
     }
     text
+}
+
+fn header(entry: &Entry) -> String {
+    match entry.header {
+        Header::One => format!("[{}]", entry.table),
+        Header::Many => format!("[[{}]]", entry.table),
+    }
 }
 
 /// TOML, without the characters that TOML lets through and a terminal would obey.

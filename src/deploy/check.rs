@@ -4,7 +4,7 @@
 use super::halt::ConfigTrouble;
 use super::list::Format;
 use crate::config::{load_project, project};
-use crate::model::{Place, ProjectName, TargetName};
+use crate::model::{Place, ProjectName, ServiceAction, TargetName};
 use crate::plan::target::meant;
 use crate::systemd::{ActiveState, Bus, BusError, LoadState};
 use nix::unistd::{Gid, Uid, User, getgrouplist};
@@ -243,8 +243,7 @@ fn shared(root: &Path, path: &Path, user: &str) -> Finding {
 }
 
 fn services(bus: &Bus, target: &project::Deploy) -> Vec<Finding> {
-    let restart = target.restart.iter().map(|unit| service(bus, unit, false));
-    restart.chain(target.reload.iter().map(|unit| service(bus, unit, true))).collect()
+    target.services().map(|(action, unit)| service(bus, unit, action == ServiceAction::Reload)).collect()
 }
 
 fn service(bus: &Bus, unit: &str, must_run: bool) -> Finding {

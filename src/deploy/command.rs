@@ -1,10 +1,10 @@
-//! The project's own commands: `prepare`, `migrate`, `finish`.
+//! The project's own commands: `prepare`, `migrate`, `finish`, and those of checks.
 
 use super::halt::{CarryError, Halt};
 use super::log::to_journal;
 use super::run::Run;
 use crate::attend::{Attendant, Attended, Patience};
-use crate::model::unit;
+use crate::model::{CommitId, ReleaseName, unit};
 use crate::order::{Order, Stage};
 use crate::systemd::{Exit, UnitState};
 use nix::sys::signal::Signal;
@@ -19,12 +19,15 @@ impl Run<'_> {
             Stage::Prepare => ("prepare", self.target.prepare.clone()),
             Stage::Migrate => ("migrate", self.target.migrate.clone()),
             Stage::Finish => ("finish", self.target.finish.clone()),
+            // Those are asked for one by one.
+            Stage::Check => return Ok(()),
         };
+        let (release, commit) = (self.deploy.release(), self.deploy.commit.clone());
         for (line, command) in list.iter().enumerate() {
             if self.bell.is_terminated() {
                 return Err(Halt::Leave);
             }
-            match self.command(stage, line) {
+            match self.command(stage, line, self.target.timeout, &release, Some(&commit)) {
                 Err(Halt::Failed(why)) => return Err(Halt::Failed(format!("{name}: `{command}`: {why}"))),
                 other => other?,
             }
@@ -32,14 +35,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn command(&mut self, stage: Stage, line: usize) -> Result<(), Halt> {
+    /// Runs one command in a release, which may be another than the one that this deploy makes: the one that it goes
+    /// back to is checked, too.
+    pub(super) fn command(
+        &mut self,
+        stage: Stage,
+        line: usize,
+        limit: Duration,
+        release: &ReleaseName,
+        commit: Option<&CommitId>,
+    ) -> Result<(), Halt> {
         let order = Order::Command {
             target: self.deploy.target_id(),
             deploy: self.deploy.id,
             stage,
             line,
-            release: self.deploy.release(),
-            env: self.environment(),
+            release: release.clone(),
+            env: self.environment(release, commit),
         };
         match self.orders.give(&order, &[self.log.writer()]) {
             // What a killed run left was stopped before the first phase: one that exists is ours, of a ci-launch that
@@ -51,7 +63,7 @@ impl Run<'_> {
         // Its name is free for the next one, and after SIGTERM nothing goes on without us.
         self.order(&Order::StopCommand { project: self.project.name.clone(), deploy: self.deploy.id })?;
         self.log.drain(&mut to_journal(&self.deploy))?;
-        match how_it_ended(&ended?, self.target.timeout) {
+        match how_it_ended(&ended?, limit) {
             Ok(()) => Ok(()),
             Err(why) => Err(self.failure(why)),
         }
@@ -78,22 +90,25 @@ impl Run<'_> {
     }
 
     /// What a command finds in its environment above `[deploy] env`; documented in ci-deploy(1).
-    fn environment(&self) -> BTreeMap<String, String> {
+    fn environment(&self, release: &ReleaseName, commit: Option<&CommitId>) -> BTreeMap<String, String> {
         let deploy = &self.deploy;
+        let number = release.number();
+        // What was there before unitci says of itself what it may.
+        let commit = commit.filter(|commit| commit.is_known());
         let root = self.target.root.to_string_lossy();
         let pairs = [
             ("CI", "true".to_owned()),
             ("CI_PROJECT", deploy.project.to_string()),
-            ("CI_BUILD", deploy.number.to_string()),
-            ("CI_COMMIT", deploy.commit.to_string()),
+            ("CI_BUILD", number.to_string()),
             ("CI_DEPLOY", deploy.id.to_string()),
             ("CI_TARGET", deploy.target.to_string()),
-            ("CI_RELEASE", deploy.release().to_string()),
+            ("CI_RELEASE", release.to_string()),
             ("CI_ROOT", root.clone().into_owned()),
             ("CI_REASON", deploy.reason.clone().unwrap_or_else(|| deploy.origin.describe())),
-            ("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, deploy.project, deploy.number)),
+            ("CI_URL", format!("{}/p/{}/{}/", self.site.base_url, deploy.project, number)),
         ];
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let commit = commit.map(|commit| ("CI_COMMIT", commit.to_string()));
+        pairs.into_iter().chain(commit).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
@@ -101,7 +116,7 @@ fn how_it_ended(state: &UnitState, limit: Duration) -> Result<(), String> {
     match &state.exit {
         Some(Exit::TimedOut) => {
             let limit = jiff::SignedDuration::try_from(limit).unwrap_or(jiff::SignedDuration::MAX);
-            Err(format!("timeout: stopped after {limit:#}; `timeout` in [deploy] allows more"))
+            Err(format!("timeout: stopped after {limit:#}; `timeout` allows more"))
         }
         Some(exit) => how(exit),
         None => Err("nobody knows how it ended: its unit is gone".to_owned()),

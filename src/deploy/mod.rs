@@ -4,8 +4,8 @@
 //! ```text
 //! wake ─▶ dispatch ─(ci-launch)▶ carry_out, in ci-deploy@P.service
 //!                                   └▶ run: prepare ─▶ migrate ─▶ switch ─▶ services ─▶ checks ─▶ finish
-//!                                        │ workers: target, health        │          └──────┴▶ undo
-//!                                        └ the project's own: command      └ service
+//!                                        │ workers: target       service, stale ┘          └ probe  │
+//!                                        └ the project's own: command                     └──────┴▶ undo
 //! ```
 //!
 //! A phase is written before its work begins, and all work can be done again: whoever comes after a kill goes on from
@@ -19,8 +19,10 @@ mod finish;
 mod halt;
 pub mod list;
 mod log;
+mod probe;
 mod run;
 mod service;
+mod stale;
 mod target;
 mod undo;
 

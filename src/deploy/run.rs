@@ -103,8 +103,8 @@ impl Run<'_> {
                 Phase::Prepare => self.prepare(),
                 Phase::Migrate => self.unless_proven(Stage::Migrate),
                 Phase::Switch => self.switch(),
-                Phase::Services => self.services(),
-                Phase::Checks => self.check_health(&self.deploy.release(), Some(&self.deploy.commit.clone())),
+                Phase::Services => self.services(&self.deploy.release()),
+                Phase::Checks => self.checks(&self.deploy.release(), Some(&self.deploy.commit.clone())),
                 Phase::Finish => self.finishing(&mut warnings),
                 // `next` never leads here.
                 Phase::Undo => Ok(()),

@@ -1,43 +1,48 @@
-//! The services that run the release: restarted, reloaded, and watched for a moment.
+//! The services that run the release: restarted, started, reloaded, and watched for a moment.
 
 use super::command::how;
 use super::halt::Halt;
 use super::run::Run;
-use crate::order::{Order, ServiceAction};
-use crate::plan::deploy::{Pulse, Running, steady};
-use crate::systemd::{ActiveState, Seen, UnitState, Watch};
+use crate::model::{ReleaseName, ServiceAction};
+use crate::order::Order;
+use crate::plan::service::{Pulse, Running, Then, after, steady};
+use crate::systemd::{ActiveState, Seen, ServiceResult, UnitState, Watch};
 use std::time::{Duration, Instant};
 
 /// How long one wait on the bus lasts, so that SIGTERM is heard in between.
 const ROUND: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    /// Restarts, then reloads, in the order of the file; each job's own result decides, and then whether they stay up.
-    pub(super) fn services(&mut self) -> Result<(), Halt> {
-        let restart = self.target.restart.iter().map(|unit| (ServiceAction::Restart, unit.clone()));
-        let reload = self.target.reload.iter().map(|unit| (ServiceAction::Reload, unit.clone()));
+    /// Does with each unit what the file says, one after the other; each job's own result decides, and then whether
+    /// they stay up and run the release `live`.
+    pub(super) fn services(&mut self, live: &ReleaseName) -> Result<(), Halt> {
+        let services: Vec<(ServiceAction, String)> =
+            self.target.services().map(|(action, unit)| (action, unit.to_owned())).collect();
         let mut watched = Vec::new();
-        for (action, unit) in restart.chain(reload).collect::<Vec<_>>() {
+        for (action, unit) in services {
             if self.bell.is_terminated() {
                 return Err(Halt::Leave);
             }
+            let before = pulse(&self.bus.state(&unit)?);
             self.order(&Order::Service { target: self.deploy.target_id(), action, unit: unit.clone() })?;
             let watch = self.bus.watch(&unit)?;
-            let pulse = pulse(&self.bus.state(&unit)?);
-            self.compare(&unit, &pulse, &pulse)?;
-            let done = match action {
-                ServiceAction::Restart => "restarted",
-                ServiceAction::Reload => "reloaded",
-            };
-            let process = pulse.main_pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
-            self.say(&format!("{unit} is {done}{process}"))?;
-            watched.push((unit, pulse, watch));
+            let now = pulse(&self.bus.state(&unit)?);
+            match after(action, &before, &now).map_err(|how| self.not_well(&unit, &how))? {
+                Then::Up => {
+                    let process = now.main_pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+                    self.say(&format!("{unit} is {}{process}", action.done()))?;
+                    watched.push((unit, now, watch));
+                }
+                Then::Ran => self.say(&format!("{unit} has run"))?,
+                Then::LeftAlone => self.say(&format!("{unit} does not run, and is left so"))?,
+            }
         }
-        self.settle(watched)
+        self.settle(watched)?;
+        self.leave_other_releases(live)
     }
 
     /// All must stay up for `settle`. One after the other is watched until then: what another did meanwhile shows in
-    /// its main process and its count of restarts.
+    /// its run and its count of restarts.
     fn settle(&mut self, watched: Vec<(String, Pulse, Watch)>) -> Result<(), Halt> {
         let deadline = Instant::now() + self.target.settle;
         for (unit, before, mut watch) in watched {
@@ -47,7 +52,7 @@ impl Run<'_> {
                 }
                 let left = deadline.saturating_duration_since(Instant::now());
                 match watch.next(left.min(ROUND))? {
-                    Seen::State(now) => self.compare(&unit, &before, &pulse(&now))?,
+                    Seen::State(now) => steady(&before, &pulse(&now)).map_err(|how| self.not_well(&unit, &how))?,
                     Seen::Woken | Seen::TimedOut if left.is_zero() => break,
                     Seen::Woken | Seen::TimedOut => {}
                 }
@@ -56,23 +61,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn compare(&self, unit: &str, before: &Pulse, now: &Pulse) -> Result<(), Halt> {
-        steady(before, now).map_err(|how| self.failure(format!("{unit} {how}; journalctl -u '{unit}' tells why")))
+    fn not_well(&self, unit: &str, how: &str) -> Halt {
+        self.failure(format!("{unit} {how}; journalctl -u '{unit}' tells why"))
     }
 }
 
-fn pulse(state: &UnitState) -> Pulse {
+pub(super) fn pulse(state: &UnitState) -> Pulse {
+    let shown = || {
+        let end = state.exit.as_ref().and_then(|exit| how(exit).err());
+        let end = end.map(|how| format!(", {how}")).unwrap_or_default();
+        format!("{} ({}){end}", state.active, state.sub)
+    };
     let running = match &state.active {
         ActiveState::Active | ActiveState::Reloading => Running::Up,
-        ActiveState::Inactive
-        | ActiveState::Failed
-        | ActiveState::Activating
-        | ActiveState::Deactivating
-        | ActiveState::Other(_) => {
-            let end = state.exit.as_ref().and_then(|exit| how(exit).err());
-            let end = end.map(|how| format!(", {how}")).unwrap_or_default();
-            Running::Down(format!("{} ({}){end}", state.active, state.sub))
+        ActiveState::Inactive if state.oneshot && state.result == ServiceResult::Success => Running::Ran,
+        ActiveState::Inactive => Running::Stopped(shown()),
+        ActiveState::Failed | ActiveState::Activating | ActiveState::Deactivating | ActiveState::Other(_) => {
+            Running::Down(shown())
         }
     };
-    Pulse { running, main_pid: state.main_pid, restarts: state.restarts }
+    Pulse { running, invocation: state.invocation.clone(), main_pid: state.main_pid, restarts: state.restarts }
 }

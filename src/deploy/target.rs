@@ -1,4 +1,4 @@
-//! The deploy target and the site, through workers: what is on them is the target's user's, and never touched by us.
+//! The deploy target, through workers: what is on it is the target's user's, and never touched by us.
 
 use super::halt::Halt;
 use super::log::to_journal;
@@ -6,11 +6,10 @@ use super::run::Run;
 use crate::model::{BuildId, CommitId, Line, ReleaseName};
 use crate::order::{Order, Work};
 use crate::output::{Interest, Stop};
-use crate::plan::deploy::health_of;
 use crate::worker::call::{Call, CallError};
 use crate::worker::protocol::{
-    Ask, HealthAnswer, HealthTask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer,
-    ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask,
+    Ask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask,
+    ReleaseSwitchTask,
 };
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
@@ -75,25 +74,12 @@ impl Run<'_> {
         self.say(&format!("removed: {}", names.join(" ")))
     }
 
-    /// Asks the site how it is, now that this release is live.
-    pub(super) fn check_health(&mut self, release: &ReleaseName, commit: Option<&CommitId>) -> Result<(), Halt> {
-        let Some(health) = &self.target.health else { return Ok(()) };
-        let health = health_of(health, release.number(), commit.filter(|commit| commit.is_known()));
-        let (url, attempts) = (health.url.clone(), health.attempts);
-        match self.call(Work::Health, HealthTask { health })? {
-            HealthAnswer::Healthy { attempt } => self.say(&format!("{url} is well, at attempt {attempt}")),
-            HealthAnswer::Sick { seen } => {
-                Err(self.failure(format!("{url}: {seen}, at the last of {attempts} attempts")))
-            }
-        }
-    }
-
     fn release_work(&self) -> Work {
         Work::Release { target: self.deploy.target.clone() }
     }
 
     /// Has a worker do a task; what it says on the way goes into the log. SIGTERM ends it.
-    fn call<T>(&mut self, work: Work, task: T) -> Result<T::Answer, Halt>
+    pub(super) fn call<T>(&mut self, work: Work, task: T) -> Result<T::Answer, Halt>
     where
         T: Ask + Send,
         T::Answer: Send,

@@ -39,8 +39,8 @@ impl Run<'_> {
             tx.set_live(&target, previous, id, Timestamp::now())?;
             Ok::<_, StoreError>(())
         })?;
-        self.services()?;
+        self.services(previous)?;
         let known = self.store.read().release(&target, previous)?;
-        self.check_health(previous, known.map(|release| release.commit).as_ref())
+        self.checks(previous, known.map(|release| release.commit).as_ref())
     }
 }

@@ -15,6 +15,7 @@ use crate::config::repository_address;
 use crate::model::{CommitId, FailureKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// The store, in the mirror's folder.
@@ -78,7 +79,9 @@ fn fetch_one(store: &Git<'_>, access: &Access, module: &Module) -> Result<(), Gi
     let access = access.beside(module.url.clone());
     let scratch = Scratch::new(Some(&access))?;
     let git = Git::borrowing(&scratch, Some(&access), store.deadline()).owning(store.git_dir());
-    eprintln!("submodule {} at {} from {}", module.path, module.commit.short(), access.address().to_string_lossy());
+    // Nobody may read this any more; `eprintln!` would panic then.
+    let (at, from) = (module.commit.short(), access.address());
+    drop(writeln!(io::stderr(), "submodule {} at {at} from {}", module.path, from.to_string_lossy()));
     let run = |depth: &[&str], refspecs: &[String]| {
         let mut command = git.command(["fetch", "--force", "--no-tags", "--no-auto-maintenance", "--quiet"]);
         command.args(["--no-recurse-submodules", "--no-write-fetch-head", "--update-shallow"]).args(depth);

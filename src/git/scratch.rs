@@ -39,7 +39,8 @@ pub struct Scratch {
 }
 
 /// What holds for every git that we run. Ownership says nothing here (mirror and workspace belong to different users
-/// on purpose). Old histories have the four faults that are only warned of, and every forge takes them.
+/// on purpose). Old histories have the four faults that are only warned of, and every forge takes them. What a hostile
+/// `.gitmodules` says is no reason to refuse a whole fetch: see `modules`, which trusts nothing of it.
 const CONFIGURATION: &str = "\
 [safe]
 	directory = *
@@ -59,6 +60,10 @@ const CONFIGURATION: &str = "\
 	missingSpaceBeforeDate = warn
 	badTimezone = warn
 	missingSpaceBeforeEmail = warn
+	gitmodulesName = ignore
+	gitmodulesPath = ignore
+	gitmodulesUpdate = ignore
+	gitmodulesUrl = ignore
 [gc]
 	autoDetach = false
 	pruneExpire = 90.days.ago
@@ -172,7 +177,8 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(e) = fs::remove_dir_all(&self.folder) {
-            eprintln!("cannot remove {}: {e}; it goes with the unit's /tmp", self.folder.display());
+            let folder = self.folder.display();
+            drop(writeln!(io::stderr(), "cannot remove {folder}: {e}; it goes with the unit's /tmp"));
         }
     }
 }

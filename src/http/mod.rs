@@ -6,12 +6,13 @@
 //! in order, or ([`leave_on_panic`]) with 75; the next connection starts a new one.
 
 mod guard;
+mod range;
 mod reply;
 
 pub use guard::{Allowed, Refusal};
 pub use reply::{Asked, Body, Kind, Reply};
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::mem::forget;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -196,7 +197,10 @@ impl Desk {
             forget(request.upgrade("none", response(refusal.status, refusal.headers(), io::empty(), Some(0))));
             return self.aside.fetch_add(1, Ordering::Relaxed) < SET_ASIDE;
         }
-        let reply = self.reply(&request, head);
+        let mut reply = self.reply(&request, head);
+        if let Some(range) = range_of(&request, &reply).filter(|_| !head) {
+            reply = reply.cut(&range);
+        }
         let headers = reply.headers();
         if reply.etag().is_some_and(|etag| known_to_client(&request, &etag)) {
             send(request, response(304, headers, io::empty(), Some(0)));
@@ -207,10 +211,22 @@ impl Desk {
                 let length = text.len();
                 send(request, response(reply.status, headers, Cursor::new(text), Some(length)));
             }
-            Body::Stream { length, .. } if head => {
+            Body::Stream { length, .. } | Body::File { length, .. } if head => {
                 send(request, response(reply.status, headers, io::empty(), usize::try_from(length).ok()));
             }
-            Body::Stream { reader, length } => self.stream(request, headers, reader.take(length), ticket),
+            Body::Stream { reader, length } => {
+                self.stream(request, reply.status, headers, reader.take(length), ticket);
+            }
+            Body::File { mut file, offset, length } => match file.seek(SeekFrom::Start(offset)) {
+                Ok(_) => {
+                    let reader: Box<dyn Read + Send> = Box::new(file);
+                    self.stream(request, reply.status, headers, reader.take(length), ticket);
+                }
+                Err(error) => {
+                    let broken = Reply::text(500, &format!("This file cannot be read: {error}\n"));
+                    send(request, response(broken.status, broken.headers(), io::empty(), Some(0)));
+                }
+            },
         }
         true
     }
@@ -237,6 +253,7 @@ impl Desk {
     fn stream(
         self: &Arc<Self>,
         request: Request,
+        status: u16,
         headers: Headers,
         body: io::Take<Box<dyn Read + Send>>,
         ticket: Ticket,
@@ -249,11 +266,21 @@ impl Desk {
         let desk = Arc::clone(self);
         std::thread::spawn(move || {
             let length = usize::try_from(body.limit()).ok();
-            send(request, response(200, headers, body, length));
+            send(request, response(status, headers, body, length));
             desk.streams.fetch_sub(1, Ordering::Relaxed);
             drop(ticket);
         });
     }
+}
+
+/// The range that is asked for, unless it is of a file that has changed since (RFC 9110, section 13.1.5).
+fn range_of(request: &Request, reply: &Reply) -> Option<String> {
+    let header = |name: &'static str| {
+        let mut found = request.headers().iter().filter(move |header| header.field.equiv(name));
+        found.next().map(|header| header.value.as_str().to_owned())
+    };
+    let same = header("If-Range").is_none_or(|known| reply.tag() == Some(known.trim()));
+    header("Range").filter(|_| same)
 }
 
 fn known_to_client(request: &Request, etag: &str) -> bool {

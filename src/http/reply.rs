@@ -1,6 +1,8 @@
 //! What is asked and what is answered, without the connection.
 
+use super::range::{self, Part};
 use std::fmt;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
@@ -61,6 +63,15 @@ pub enum Body {
         /// How many bytes; the reader may have more.
         length: u64,
     },
+    /// A part of a file, of which again a part may be asked for.
+    File {
+        /// The file.
+        file: File,
+        /// Where the part begins.
+        offset: u64,
+        /// How many bytes it has.
+        length: u64,
+    },
 }
 
 impl fmt::Debug for Body {
@@ -68,6 +79,7 @@ impl fmt::Debug for Body {
         match self {
             Body::Text(text) => f.debug_tuple("Text").field(text).finish(),
             Body::Stream { length, .. } => f.debug_struct("Stream").field("length", length).finish_non_exhaustive(),
+            Body::File { length, .. } => f.debug_struct("File").field("length", length).finish_non_exhaustive(),
         }
     }
 }
@@ -106,15 +118,18 @@ impl Reply {
         Reply { status: 200, kind: Kind::Text, body: Body::Stream { reader, length }, extra: Vec::new() }
     }
 
-    /// A file to be saved under this name.
-    pub fn download(reader: Box<dyn Read + Send>, length: u64, name: &str) -> Reply {
+    /// `length` bytes of a file from `offset` on, to be saved under this name; `tag` changes with the bytes.
+    pub fn download(file: File, offset: u64, length: u64, name: &str, tag: &str) -> Reply {
         // RFC 6266: the plain form for old clients, the encoded one for names that are not plain.
         let plain: String =
             name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-+ ".contains(c) { c } else { '_' }).collect();
         let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
         let disposition = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}");
-        let body = Body::Stream { reader, length };
-        Reply { status: 200, kind: Kind::Foreign, body, extra: Vec::new() }.with("Content-Disposition", &disposition)
+        let body = Body::File { file, offset, length };
+        Reply { status: 200, kind: Kind::Foreign, body, extra: Vec::new() }
+            .with("Content-Disposition", &disposition)
+            .with("Accept-Ranges", "bytes")
+            .with("ETag", &format!("\"{tag}\""))
     }
 
     /// To what is meant at the moment, relative to the address that was asked for.
@@ -133,6 +148,29 @@ impl Reply {
         self
     }
 
+    /// Leaves of a file what `range`, the header, asks for, if it asks for anything that can be told.
+    pub(super) fn cut(mut self, range: &str) -> Reply {
+        let Body::File { offset, length, .. } = &mut self.body else { return self };
+        let whole = *length;
+        match range::asked(range, whole) {
+            Part::Whole => self,
+            Part::Bytes { first, last } => {
+                (*offset, *length) = (*offset + first, last - first + 1);
+                self.status = 206;
+                self.with("Content-Range", &format!("bytes {first}-{last}/{whole}"))
+            }
+            Part::Beyond => {
+                let text = "This file has no such part.\n";
+                Reply::text(416, text).with("Content-Range", &format!("bytes */{whole}"))
+            }
+        }
+    }
+
+    /// The tag that was given by whoever made the reply.
+    pub(super) fn tag(&self) -> Option<&str> {
+        self.extra.iter().find(|(name, _)| *name == "ETag").map(|(_, tag)| tag.as_str())
+    }
+
     /// A tag of the body, for a reload that may find nothing new. Weak hashes do: it guards bandwidth, nothing else.
     pub(super) fn etag(&self) -> Option<String> {
         match &self.body {
@@ -141,7 +179,7 @@ impl Reply {
                 text.hash(&mut hasher);
                 Some(format!("\"{:016x}\"", hasher.finish()))
             }
-            Body::Text(_) | Body::Stream { .. } => None,
+            Body::Text(_) | Body::Stream { .. } | Body::File { .. } => None,
         }
     }
 

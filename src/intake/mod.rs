@@ -116,6 +116,20 @@ pub struct BuildAsk {
     pub reason: Option<String>,
     /// Chosen by the client at random: the same again is the same request.
     pub token: String,
+    /// What becomes of a build of the same ref that runs.
+    #[serde(default)]
+    pub running: Running,
+}
+
+/// What becomes of a build of the same ref that runs, when another is forced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Running {
+    /// It runs to its end.
+    #[default]
+    RunsOn,
+    /// It is stopped.
+    Stops,
 }
 
 /// The build that is to be done again.
@@ -175,6 +189,9 @@ pub enum Answer {
     Queued {
         /// Its id.
         request: RequestId,
+        /// The builds that stop for it.
+        #[serde(default)]
+        stopping: Vec<BuildId>,
     },
     /// The wish to stop is in the store.
     Stopping {

@@ -23,6 +23,8 @@ events! {
     PollFailed = "ba761a23e93149e9bf52783982068423",
     /// It can be asked again.
     PollRecovered = "28a7ed32a9aa4650aca28e301a68e9e4",
+    /// More refs from outside have changed than are queued at once.
+    OutsideLeft = "6471532547474835a3e82b44ed69a01a",
     /// A build is wanted.
     RequestQueued = "f48ad7237a264fe295f6d1cbc31fadad",
     /// A person agreed to the build of a commit from outside.
@@ -65,6 +67,8 @@ events! {
     MemoryShort = "c05010808f684769bf3d34ccb78a95c0",
     /// HOME and cache of a project were emptied.
     CacheEmptied = "378477dbeda645eb9b444e2f10c28661",
+    /// Entries of HOME and cache of a project were removed: they were larger than they may be.
+    CacheTrimmed = "8dc6ec3a426d43a698a6e179b9beb4e0",
     /// A running step was taken over from a supervisor that is gone.
     TakenOver = "0b34ec26361e4d45a5f4892f5b82bc43",
 }

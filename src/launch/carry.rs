@@ -1,12 +1,15 @@
 //! What each order comes to.
 
 use super::command::{self, Command};
+use super::work::MainProcess;
 use super::{again, service, step, work};
-use crate::config::project::BuildOutside;
+use crate::config::project::{BuildOutside, Deploy};
 use crate::config::{LoadError, Project, is_beyond_projects, load_project};
-use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, TargetId, Trust, unit};
-use crate::order::{Order, Reply, ServiceAction};
-use crate::systemd::{Accounting, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb};
+use crate::model::{BuildId, Place, ProjectName, Room, ServiceAction, StepIndex, TargetId, Trust, unit};
+use crate::order::{Order, Reply, Work};
+use crate::systemd::{
+    Accounting, ActiveState, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb,
+};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -88,7 +91,14 @@ impl Launcher {
                 let unit = work::unit_name(&project.name, &work, &job)?;
                 let ends = [task, answer, messages];
                 let again = ends.each_ref().map(OwnedFd::try_clone);
-                let describe = |ends| work::describe(&self.place, &project, &work, unit.clone(), timeout, ends);
+                let arguments = if let Work::Processes { target } = &work {
+                    let target = work::target(&project, target)?;
+                    work::look_at(target, &self.main_processes(target)?)
+                } else {
+                    Vec::new()
+                };
+                let describe =
+                    |ends| work::describe(&self.place, &project, &work, unit.clone(), timeout, &arguments, ends);
                 let start = |ends| self.start(describe(ends)?).map_err(|refusal| work::explained(&work, refusal));
                 let started = start(ends)?;
                 if started != Reply::Exists {
@@ -232,11 +242,8 @@ impl Launcher {
     fn service(&self, target: &TargetId, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
         let project = self.project(&target.project)?;
         let deploy = work::named_target(&project, &target.target)?;
-        let (named, key, verb) = match action {
-            ServiceAction::Restart => (&deploy.restart, "restart", Verb::Restart),
-            ServiceAction::Reload => (&deploy.reload, "reload", Verb::Reload),
-        };
-        if !named.iter().any(|name| name == unit) {
+        let key = action.key();
+        if !deploy.services().any(|named| named == (action, unit)) {
             let file = self.place.project_file(&project.name);
             let whose = if deploy.name.is_default() { String::new() } else { format!(", target {}", deploy.name) };
             return Err(refused(format!("{unit} is not in `{key}` of [deploy] in {}{whose}", file.display())));
@@ -246,12 +253,59 @@ impl Launcher {
         if is_beyond_projects(&id) {
             return Err(refused(format!("{unit} is {id}, which no project restarts or reloads")));
         }
+        let verb = match action {
+            ServiceAction::TryRestart if self.is_stopped(unit)? => return Ok(Reply::Done),
+            ServiceAction::Restart | ServiceAction::TryRestart => Verb::Restart,
+            ServiceAction::Start => Verb::Start,
+            ServiceAction::Reload => Verb::Reload,
+        };
         match action {
             // The release before may have used up the unit's start limit; this one has not.
-            ServiceAction::Restart => self.bus.reset_failed(unit).map_err(failed)?,
+            ServiceAction::Restart | ServiceAction::TryRestart | ServiceAction::Start => {
+                self.bus.reset_failed(unit).map_err(failed)?;
+            }
             ServiceAction::Reload => {}
         }
-        self.job(verb, unit, SERVICE, &format!("{key} of {unit} failed"))
+        let what = format!("{key} of {unit} failed");
+        match self.job(verb, unit, SERVICE, &what) {
+            Err(Reply::Job { result, message: _ }) if result == JobResult::Failed.as_str() => {
+                // The job's result says that it failed, the unit's own says how.
+                let how = self.bus.state(unit).map_err(failed)?.result;
+                let message = format!("{what} ({result}: {how}); journalctl -u '{unit}' tells why");
+                Err(Reply::Job { result, message })
+            }
+            other => other,
+        }
+    }
+
+    /// The main processes of the services that the project's file names for a target, and of those that its sockets
+    /// start.
+    fn main_processes(&self, target: &Deploy) -> Result<Vec<MainProcess>, Refusal> {
+        let mut units: Vec<String> = Vec::new();
+        for (_, unit) in target.services() {
+            if unit.ends_with(".socket") {
+                units.extend(self.bus.triggers(unit).map_err(failed)?);
+            }
+            units.push(unit.to_owned());
+        }
+        units.sort();
+        units.dedup();
+        let mut processes = Vec::new();
+        for unit in units {
+            let state = self.bus.state(&unit).map_err(failed)?;
+            if let (Some(pid), Some(control_group)) = (state.main_pid, state.control_group) {
+                processes.push(MainProcess { unit, pid, control_group });
+            }
+        }
+        Ok(processes)
+    }
+
+    /// Whether somebody has stopped a unit, or nobody has started it. systemd's own `TryRestartUnit` leaves out two
+    /// more: one that has failed, and one that is down for a moment because it is being restarted. A killed deploy may
+    /// have left either, and its next run has to see whether the unit comes up.
+    fn is_stopped(&self, unit: &str) -> Result<bool, Refusal> {
+        let state = self.bus.state(unit).map_err(failed)?;
+        Ok(state.active == ActiveState::Inactive && self.bus.job_of(unit).map_err(failed)?.is_none())
     }
 }
 

@@ -1,9 +1,10 @@
-//! The unit of a deploy command: the project's own `prepare`, `migrate` and `finish`, as the target's user.
+//! The unit of a deploy command: the project's own `prepare`, `migrate`, checks and `finish`, as the target's user.
 
 use super::carry::{Refusal, refused};
 use super::sandbox::text;
 use super::shell;
 use super::step::PATH;
+use crate::config::probe::Probe;
 use crate::config::project::{Deploy, Run, Shell};
 use crate::model::{DeployId, Place, ProjectName, ReleaseName, unit};
 use crate::order::Stage;
@@ -30,6 +31,23 @@ pub(super) struct Command<'a> {
     pub(super) env: BTreeMap<String, String>,
 }
 
+/// A command and its time limit.
+fn command_of(config: &Deploy, stage: Stage, line: usize) -> Option<(&str, Duration)> {
+    let list = match stage {
+        Stage::Prepare => &config.prepare,
+        Stage::Migrate => &config.migrate,
+        Stage::Finish => &config.finish,
+        Stage::Check => {
+            let check = config.checks.get(line)?;
+            return match &check.probe {
+                Probe::Command(command) => Some((command, check.tries.timeout)),
+                Probe::Http(_) | Probe::Tcp(_) | Probe::Unit(_) => None,
+            };
+        }
+    };
+    Some((list.get(line)?, config.timeout))
+}
+
 /// The walls are lower than a step's: a migration reaches what the service reaches, its database's socket in `/run` and
 /// its data in `/var`. But it has the rights of the target's user and no more.
 pub(super) fn describe(
@@ -40,13 +58,9 @@ pub(super) fn describe(
     output: OwnedFd,
 ) -> Result<Transient, Refusal> {
     let Command { deploy, stage, line, release, env } = asked;
-    let list = match stage {
-        Stage::Prepare => &config.prepare,
-        Stage::Migrate => &config.migrate,
-        Stage::Finish => &config.finish,
-    };
-    let command = list.get(line).ok_or_else(|| refused(format!("[deploy] has no command {line} there")))?;
-    let program = shell::program(&Run::Lines { lines: vec![command.clone()], shell: Shell::Sh }, "");
+    let (command, timeout) =
+        command_of(config, stage, line).ok_or_else(|| refused(format!("[deploy] has no command {line} there")))?;
+    let program = shell::program(&Run::Lines { lines: vec![command.to_owned()], shell: Shell::Sh }, "");
     let mut environment =
         BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
     environment.extend(config.env.clone());
@@ -64,7 +78,7 @@ pub(super) fn describe(
             Property::slice(&unit::project_slice(project)),
             Property::working_directory(&text(&folder)),
             Property::environment(&environment),
-            Property::runtime_max(config.timeout),
+            Property::runtime_max(timeout),
             Property::timeout_stop(Duration::from_secs(10)),
             Property::kill_mode(KillMode::ControlGroup),
             Property::oom_policy(OomPolicy::Kill),

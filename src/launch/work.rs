@@ -8,7 +8,7 @@ use crate::config::project::{Deploy, Network, Url};
 use crate::model::unit::Trust;
 use crate::model::{Place, ProjectName, Room, TargetName, unit};
 use crate::order::{Reply, Work};
-use crate::systemd::{CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
+use crate::systemd::{Capability, CollectMode, ExitType, KillMode, Property, ServiceType, Transient};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +21,14 @@ const RESULTS_MEMORY: u64 = 512 << 20;
 /// The credential that a git worker finds its key or token in.
 const GIT_CREDENTIAL: &str = "git";
 
+/// The main process of a service, as systemd names it.
+#[derive(Debug, Clone)]
+pub(super) struct MainProcess {
+    pub(super) unit: String,
+    pub(super) pid: u32,
+    pub(super) control_group: String,
+}
+
 fn word(work: &Work) -> &'static str {
     match work {
         Work::Refs => "refs",
@@ -31,6 +39,7 @@ fn word(work: &Work) -> &'static str {
         Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
         Work::Release { target: _ } => "release",
+        Work::Processes { target: _ } => "processes",
         Work::Health => "health",
         Work::Mail => "mail",
     }
@@ -50,12 +59,13 @@ pub(super) fn describe(
     work: &Work,
     unit: String,
     timeout: Duration,
+    arguments: &[String],
     [task, answer, messages]: [OwnedFd; 3],
 ) -> Result<Transient, Refusal> {
     let mut properties = vec![
         Property::description(&format!("{}: {}", project.name, word(work))),
         Property::service_type(ServiceType::Exec),
-        Property::exec_start(PROGRAM, &[]),
+        Property::exec_start(PROGRAM, arguments),
         Property::collect_mode(CollectMode::InactiveOrFailed),
         Property::runtime_max(timeout + MARGIN),
         Property::timeout_stop(Duration::from_secs(5)),
@@ -74,6 +84,7 @@ pub(super) fn describe(
         Work::Results { trust, slot } => results(place, project, &room(place, project, *trust)?.in_slot(*slot)),
         Work::Secrets => secrets(place, project)?,
         Work::Release { target } => release(place, project, self::target(project, target)?),
+        Work::Processes { target: _ } => processes(place, project),
         Work::Health => health(place, project),
         Work::Mail => mail(place, project),
     });
@@ -202,6 +213,39 @@ fn release(place: &Place, project: &Project, deploy: &Deploy) -> Vec<Property> {
     properties.push(Property::private_tmp(true));
     // Bound, not only writable: the root may lie in a home, and homes are hidden. Missing is the worker's to say.
     properties.push(Property::bind_paths(&[(&format!("-{root}"), &root)]));
+    properties
+}
+
+/// The command line that has a worker look at these processes: nothing of it comes from the caller.
+pub(super) fn look_at(target: &Deploy, processes: &[MainProcess]) -> Vec<String> {
+    let root = text(&target.root);
+    let words = processes.iter().flat_map(|process| {
+        let MainProcess { unit, pid, control_group } = process.clone();
+        [unit, pid.to_string(), control_group]
+    });
+    ["processes".to_owned(), root].into_iter().chain(words).collect()
+}
+
+/// May look into any process of the machine, and do nothing else: its own user owns nothing, none of the calls that reach
+/// into another process are left, and it reads no task, so that nobody but us says where it looks.
+fn processes(place: &Place, project: &Project) -> Vec<Property> {
+    let look: &[Capability] = &[Capability::SysPtrace];
+    let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
+    properties.extend(walls(Network::None));
+    properties.extend(nothing_of_ours(place));
+    properties.extend([
+        Property::capability_bounding_set(look),
+        Property::ambient_capabilities(look),
+        Property::system_call_denied(&[
+            "@debug",
+            "kcmp",
+            "process_vm_readv",
+            "process_vm_writev",
+            "process_madvise",
+            // Another process's root has sockets that are hidden from us.
+            "@network-io",
+        ]),
+    ]);
     properties
 }
 

@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod build;
+pub mod cache;
 pub mod changed;
 pub mod deploy;
 pub mod failure;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod request;
 pub mod room;
 pub mod secret;
+pub mod service;
 pub mod unit;
 pub mod verdict;
 
@@ -33,5 +35,6 @@ pub use release::ReleaseName;
 pub use request::{Approval, Change, NewRequest, Origin, Request, RequestState, Target};
 pub use room::Room;
 pub use secret::{Secret, SecretName};
+pub use service::{ServiceAction, Whereabouts};
 pub use unit::Trust;
 pub use verdict::Verdict;

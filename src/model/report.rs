@@ -268,8 +268,13 @@ pub enum Fate {
         /// Since when; none where there is nothing to compare with: a commit without a ref.
         since: Option<super::BuildNumber>,
     },
-    /// It passed after it had failed.
+    /// It passed after it had failed, as its report says.
     Flaky,
+    /// It failed in an earlier attempt of its step, which `retry` had tried again, and passed in this one.
+    PassedOnRetry {
+        /// The last attempt, from 2.
+        attempt: u32,
+    },
     /// It passed, and had failed in the build before.
     Fixed {
         /// Since when it had.
@@ -296,6 +301,7 @@ impl TestRow {
             Fate::Failing { since: Some(since) } => format!("failing since build {since}"),
             Fate::Failing { since: None } => "failing".to_owned(),
             Fate::Flaky => "flaky".to_owned(),
+            Fate::PassedOnRetry { attempt } => format!("flaky: passed on retry, attempt {attempt}"),
             Fate::Fixed { since } => format!("fixed in this build, had failed since build {since}"),
         }
     }

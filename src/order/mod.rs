@@ -14,7 +14,8 @@ pub use wire::{ORDER_MAX, WireError, receive, send};
 
 use crate::config::project::{Network, Run};
 use crate::model::{
-    BuildId, DeployId, ProjectName, ReleaseName, SecretName, Slot, StepIndex, StepName, TargetId, TargetName, Trust,
+    BuildId, DeployId, ProjectName, ReleaseName, SecretName, ServiceAction, Slot, StepIndex, StepName, TargetId,
+    TargetName, Trust,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ pub enum Order {
         /// Of which deploy.
         deploy: DeployId,
     },
-    /// Restart or reload a unit that the project's file names for a target; answered when the job has ended.
+    /// Do with a unit what the project's file says for a target; answered when the job has ended.
     Service {
         /// For which.
         target: TargetId,
@@ -215,6 +216,11 @@ pub enum Work {
         /// Which of the project's.
         target: TargetName,
     },
+    /// Tells where the main processes of a target's services run: nobody known, who may look at any process, no network.
+    Processes {
+        /// Which of the project's.
+        target: TargetName,
+    },
     /// Asks a site how it is: nobody, network.
     Health,
     /// Hands a mail to sendmail.
@@ -229,18 +235,10 @@ pub enum Stage {
     Prepare,
     /// `migrate`
     Migrate,
+    /// The commands of `[[deploy.check]]`, by the line of all checks.
+    Check,
     /// `finish`
     Finish,
-}
-
-/// What a deploy does with a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServiceAction {
-    /// `restart`
-    Restart,
-    /// `reload`
-    Reload,
 }
 
 /// What `ci-launch` says.

@@ -4,6 +4,7 @@ use super::log::Log;
 use super::project::{deploy_state, went_wrong};
 use super::{Clock, Frame, Refresh, foreign, state};
 use crate::config::Site;
+use crate::config::project::StepsFrom;
 use crate::model::{Build, BuildState, Change, DeployState, StepRow, StepState, Target, Trust, Verdict};
 use crate::view::text::{bytes, count, duration, harmless};
 use crate::view::{BuildView, standing, step_standing, step_title, step_took, step_words, took};
@@ -94,6 +95,10 @@ fn facts(view: &BuildView, clock: &Clock) -> Markup {
                     (None, Target::Tip | Target::Commit { .. }) => { "the tip; known once it is fetched" }
                 }
             }
+            @match view.steps_from {
+                StepsFrom::Project => {}
+                StepsFrom::Repository => { dt { "Steps" } dd { "as " code { ".ci.toml" } " of the commit says" } }
+            }
             @if let Some(stop) = &build.stop {
                 dt { "Stopped by" }
                 dd { (foreign(&stop.by)) @if let Some(reason) = &stop.reason { ": " (foreign(reason)) } }
@@ -147,13 +152,14 @@ fn steps(view: &BuildView, clock: &Clock) -> Markup {
                     th.num scope="col" { "Read" } th.num scope="col" { "Written" }
                     th scope="col" { "Log" }
                 } }
-                tbody { @for step in &view.steps { (step_row(step, clock)) } }
+                tbody { @for step in &view.steps { (step_row(view, step, clock)) } }
             }
         }
     }
 }
 
-fn step_row(step: &StepRow, clock: &Clock) -> Markup {
+fn step_row(view: &BuildView, step: &StepRow, clock: &Clock) -> Markup {
+    let secrets = view.secrets_of(step.index);
     let (word, light) = step_standing(step);
     let has_log = match step.state {
         StepState::Pending => false,
@@ -164,7 +170,10 @@ fn step_row(step: &StepRow, clock: &Clock) -> Markup {
         tr {
             th scope="row" { (step_title(step)) }
             td { (state(word, light)) }
-            td { (harmless(&step_words(step))) }
+            td {
+                (harmless(&step_words(step)))
+                @if !secrets.is_empty() { " " small { (count(secrets.len(), "secret")) ": " (secrets.join(", ")) } }
+            }
             td.num data-l="took" { @if let Some(took) = step_took(step, clock.now) { (duration(took)) } }
             td.num data-l="CPU" { @if let Some(cpu) = step.usage.cpu_usec { (duration(Duration::from_micros(cpu))) } }
             td.num data-l="memory" { @if let Some(peak) = step.usage.memory_peak { (bytes(peak)) } }

@@ -47,10 +47,14 @@ pub fn project(site: &Site, view: &ProjectView, below: Option<BuildNumber>, cloc
             @if let Some(url) = &target.site { p { (site_link(url)) } }
         }
         @for trouble in line.troubles() { p.bad { (harmless(&trouble.describe(clock.now))) } }
+        @if let Some(left) = line.strangers_left() { p.sub { (left) } }
         @if busy || line.targets.iter().any(|target| target.unfinished().is_some()) { (queue(view, clock)) }
         (history(view, below, clock))
         @if !view.deploys.is_empty() { (deploys(&view.deploys, clock)) }
         @if !view.releases.is_empty() { (releases(&view.releases, clock)) }
+        @if let (Some(kept), Some(size)) = (view.kept(), &view.cache) {
+            p.sub { "HOME and cache of its builds: " (kept) ", " (clock.ago(size.measured)) }
+        }
     })
 }
 

@@ -79,11 +79,16 @@ fn opened(row: &TestRow) -> bool {
 }
 
 fn badge(this: BuildNumber, row: &TestRow) -> Markup {
+    let flaky;
     let (word, light, since) = match row.fate {
         Fate::Failing { since: Some(since) } if since == this => ("broke in this build", Light::Red, None),
         Fate::Failing { since: Some(since) } => ("failing since", Light::Red, Some(since)),
         Fate::Failing { since: None } => ("failing", Light::Red, None),
         Fate::Flaky => ("flaky: passed after it had failed", Light::Yellow, None),
+        Fate::PassedOnRetry { .. } => {
+            flaky = row.describe(this);
+            (flaky.as_str(), Light::Yellow, None)
+        }
         Fate::Fixed { since } => ("fixed in this build, had failed since", Light::Green, Some(since)),
     };
     html! {

@@ -1,7 +1,7 @@
 //! Asking for a build, and for its end.
 
 use super::WishError;
-use crate::intake::{Answer, Approved, Ask, BuildAsk, RetryAsk, RetryFrom, What, ask};
+use crate::intake::{Answer, Approved, Ask, BuildAsk, RetryAsk, RetryFrom, Running, What, ask};
 use crate::model::{BuildId, BuildNumber, BuildSpec, CommitId, Place, ProjectName, RefName, RequestId, Verdict};
 use crate::store::Store;
 use std::io::Write;
@@ -9,8 +9,8 @@ use std::io::Write;
 /// What `ci-build PROJECT` came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wished {
-    /// It is queued.
-    Queued(RequestId),
+    /// It is queued, and these builds stop for it.
+    Queued(RequestId, Vec<BuildId>),
     /// The tip is built, or being built, already.
     Built(BuildId, Option<Verdict>),
 }
@@ -26,6 +26,8 @@ pub struct Wish {
     pub revision: Option<String>,
     /// Now, and first in the queue.
     pub force: bool,
+    /// What becomes of a build of the same branch that runs.
+    pub running: Running,
     /// Why.
     pub reason: Option<String>,
 }
@@ -51,9 +53,10 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
         what,
         reason: wish.reason.clone(),
         token: token()?,
+        running: wish.running,
     });
     match ask(place, &question)? {
-        Answer::Queued { request } => Ok(Wished::Queued(request)),
+        Answer::Queued { request, stopping } => Ok(Wished::Queued(request, stopping)),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
         | Answer::Stopping { .. }
@@ -68,7 +71,7 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
 pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<String>) -> Result<RequestId, WishError> {
     let BuildId { project, number } = build.clone();
     match ask(place, &Ask::Retry(RetryAsk { project, number, from, reason, token: token()? }))? {
-        Answer::Queued { request } => Ok(request),
+        Answer::Queued { request, stopping: _ } => Ok(request),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
         | Answer::Approved { .. }
@@ -100,7 +103,7 @@ fn seen_tip(place: &Place, wish: &Wish) -> Result<Result<CommitId, Wished>, Wish
         // Who asks for the build of a commit agrees to it.
         .filter(|request| request.approval.is_there());
     if let Some(request) = waiting {
-        return Ok(Err(Wished::Queued(request.id)));
+        return Ok(Err(Wished::Queued(request.id, Vec::new())));
     }
     let Some(commit) = read.tips(&wish.project)?.remove(&reference) else {
         return Err(WishError::NotWatched { project: wish.project.clone(), branch: reference.short().to_owned() });

@@ -1,6 +1,6 @@
 //! Which builds go live, in which order, what a failure leads to, and what is kept.
 
-use crate::config::project::{self, Health};
+use crate::config::project;
 use crate::model::{Build, BuildNumber, CommitId, Phase, RefName, ReleaseName, Target, Trust, Verdict};
 use std::collections::BTreeSet;
 
@@ -107,49 +107,6 @@ pub fn way_back(
     usable.or_else(|| good.iter().filter(|release| *release != new).max()).cloned()
 }
 
-/// Whether a unit runs, as systemd tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Running {
-    /// It is up.
-    Up,
-    /// It is not, and this is what it is instead.
-    Down(String),
-}
-
-/// A unit at one moment after it was restarted or reloaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulse {
-    /// Whether it runs.
-    pub running: Running,
-    /// Its main process, if it has one.
-    pub main_pid: Option<u32>,
-    /// How often systemd has started it again by itself.
-    pub restarts: u32,
-}
-
-/// Whether a unit has stayed up since `before`; the error says what it did instead.
-pub fn steady(before: &Pulse, now: &Pulse) -> Result<(), String> {
-    match &now.running {
-        Running::Down(how) => Err(format!("did not stay up: {how}")),
-        Running::Up if now.restarts != before.restarts => Err("died and was started again".to_owned()),
-        Running::Up if now.main_pid != before.main_pid => Err("was restarted meanwhile".to_owned()),
-        Running::Up => Ok(()),
-    }
-}
-
-/// The health check of one release: `%{commit}` and `%{build}` replaced. Of a release whose commit nobody knows only
-/// the answer's status is looked at.
-pub fn health_of(health: &Health, build: BuildNumber, commit: Option<&CommitId>) -> Health {
-    let contains = health.contains.as_ref().and_then(|text| {
-        let text = text.replace("%{build}", &build.to_string());
-        match commit {
-            Some(commit) => Some(text.replace("%{commit}", commit.as_str())),
-            None => (!text.contains("%{commit}")).then_some(text),
-        }
-    });
-    Health { contains, ..health.clone() }
-}
-
 /// The releases to remove so that `keep` stay. The live one and the newest good one stay whatever their age. What was
 /// there before unitci (number 0) is the administrator's to remove, and does not count.
 pub fn expired(
@@ -240,9 +197,11 @@ mod tests {
             finish: Vec::new(),
             timeout: Duration::from_secs(600),
             restart: Vec::new(),
+            try_restart: Vec::new(),
+            start: Vec::new(),
             reload: Vec::new(),
             settle: Duration::from_secs(2),
-            health: None,
+            checks: Vec::new(),
         }
     }
 
@@ -343,45 +302,6 @@ mod tests {
             (Some(eight), six, &[][..], Some(eight)),
         ] {
             assert_eq!(way_back(current, new, good, bad).as_ref(), back, "{current:?} {new:?}");
-        }
-    }
-
-    #[test]
-    fn a_unit_is_steady_while_the_same_process_runs() {
-        let pulse = |running, main_pid, restarts| Pulse { running, main_pid, restarts };
-        let up = |pid, restarts| pulse(Running::Up, pid, restarts);
-        let before = up(Some(10), 0);
-        for (now, trouble) in [
-            (up(Some(10), 0), None),
-            (up(Some(11), 1), Some("died and was started again")),
-            (up(Some(11), 0), Some("was restarted meanwhile")),
-            (pulse(Running::Down("failed".to_owned()), None, 0), Some("did not stay up: failed")),
-        ] {
-            assert_eq!(steady(&before, &now).err().as_deref(), trouble, "{now:?}");
-        }
-        // A socket or a target has no process.
-        assert_eq!(steady(&up(None, 0), &up(None, 0)), Ok(()));
-    }
-
-    #[test]
-    fn a_health_check_names_the_release_that_it_checks() {
-        let health = |contains: Option<&str>| Health {
-            url: "http://127.0.0.1/".to_owned(),
-            status: 200,
-            contains: contains.map(str::to_owned),
-            attempts: 3,
-            timeout: Duration::from_secs(5),
-            interval: Duration::from_secs(5),
-        };
-        let (known, sha) = (commit('a'), "a".repeat(40));
-        for (text, commit, expected) in [
-            (None, Some(&known), None),
-            (Some("ok"), None, Some("ok".to_owned())),
-            (Some("b%{build}"), None, Some("b7".to_owned())),
-            (Some("%{commit} %{build}"), Some(&known), Some(format!("{sha} 7"))),
-            (Some("%{commit}"), None, None),
-        ] {
-            assert_eq!(health_of(&health(text), BuildNumber(7), commit).contains, expected, "{text:?}");
         }
     }
 }

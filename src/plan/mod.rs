@@ -1,5 +1,7 @@
 //! The decisions: pure functions from what is known to what is to be done, with the reason. No I/O, no clock.
 
+pub mod cache;
+pub mod check;
 pub mod conditions;
 pub mod deploy;
 pub mod dispatch;
@@ -12,6 +14,7 @@ pub mod report;
 pub mod rerun;
 pub mod result;
 pub mod retry;
+pub mod service;
 pub mod supersede;
 pub mod target;
 pub mod tips;

@@ -1,6 +1,6 @@
 //! What a step's reports mean: for its verdict, and compared with the build before of the same ref.
 
-use crate::model::report::{Fate, TestMessage, TestName, TestReport, TestRow};
+use crate::model::report::{Fate, RedTest, TestCounts, TestMessage, TestName, TestReport, TestRow};
 use crate::model::{BuildNumber, Verdict};
 use std::collections::BTreeMap;
 
@@ -70,9 +70,21 @@ pub struct Compared {
     pub rows: Vec<TestRow>,
     /// What the next build is compared with.
     pub failing: BTreeMap<TestName, BuildNumber>,
+    /// The report's counts, those that passed on a retry among the flaky ones.
+    pub counts: TestCounts,
 }
 
-/// Compares; `before` are the tests that failed in the build before of the same ref, each with the build that it has
+/// What earlier attempts of the step came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Earlier<'a> {
+    /// Which attempt the report is of.
+    pub attempt: u32,
+    /// The tests that failed in one before it.
+    pub failed: &'a [RedTest],
+}
+
+/// Compares; `passed` are those that passed of the tests that failed before, be that in the build before or in an earlier
+/// attempt; `before` are the tests that failed in the build before of the same ref, each with the build that it has
 /// failed since, or nothing where there is no such build to come.
 ///
 /// A test that failed and is not in the report any more is forgotten: it was removed, or renamed. But where nothing
@@ -82,9 +94,11 @@ pub fn compare(
     report: &TestReport,
     passed: &[TestName],
     before: Option<&BTreeMap<TestName, BuildNumber>>,
+    earlier: Earlier<'_>,
 ) -> Compared {
-    if report.counts.total() == 0 {
-        return Compared { rows: Vec::new(), failing: before.cloned().unwrap_or_default() };
+    let mut counts = report.counts;
+    if counts.total() == 0 {
+        return Compared { rows: Vec::new(), failing: before.cloned().unwrap_or_default(), counts };
     }
     let mut rows = Vec::new();
     let mut failing = BTreeMap::new();
@@ -97,19 +111,24 @@ pub fn compare(
     for test in &report.flaky {
         rows.push(TestRow { name: test.name.clone(), fate: Fate::Flaky, message: test.message.clone() });
     }
+    let told = |name: &TestName| report.flaky.iter().any(|test| test.name == *name);
+    for test in earlier.failed.iter().filter(|test| passed.contains(&test.name) && !told(&test.name)) {
+        counts.flaky = counts.flaky.saturating_add(1);
+        let fate = Fate::PassedOnRetry { attempt: earlier.attempt };
+        rows.push(TestRow { name: test.name.clone(), fate, message: test.message.clone() });
+    }
     for name in passed {
         if let Some(since) = before.and_then(|before| before.get(name)) {
             let fate = Fate::Fixed { since: *since };
             rows.push(TestRow { name: name.clone(), fate, message: TestMessage::default() });
         }
     }
-    Compared { rows, failing }
+    Compared { rows, failing, counts }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::{RedTest, TestCounts};
 
     fn name(text: &str) -> TestName {
         TestName::of("", text).unwrap()
@@ -186,13 +205,39 @@ mod tests {
                 list.iter().map(|(test, since)| (name(test), BuildNumber(*since))).collect()
             };
             let passed: Vec<TestName> = passed.iter().map(|test| name(test)).collect();
-            let compared = compare(this, &report, &passed, Some(&map(before)));
+            let compared = compare(this, &report, &passed, Some(&map(before)), Earlier::default());
             let got: Vec<(&str, Fate)> = compared.rows.iter().map(|row| (row.name.as_str(), row.fate)).collect();
             assert_eq!(got, rows, "{before:?} {report:?}");
             assert_eq!(compared.failing, map(after), "{before:?} {report:?}");
         }
-        let alone = compare(this, &report(1, &["a"], &[]), &[], None);
+        let alone = compare(this, &report(1, &["a"], &[]), &[], None, Earlier::default());
         assert_eq!(alone.rows[0].fate, Fate::Failing { since: None });
         assert!(alone.failing.is_empty(), "a commit without a ref is nobody's past");
+    }
+
+    #[test]
+    fn what_passed_on_a_retry() {
+        let retried = Fate::PassedOnRetry { attempt: 3 };
+        let none: &[&str] = &[];
+        // (report, failed in an earlier attempt, of those passed now, rows, flaky)
+        type Row<'a> = (TestReport, &'a [&'a str], &'a [&'a str], &'a [(&'a str, Fate)], u32);
+        let table: [Row<'_>; 6] = [
+            (report(2, &[], &[]), &["a"], &["a"], &[("a", retried)], 1),
+            (report(1, &["b"], &[]), &["a", "b"], &["a"], &[("b", Fate::Failing { since: None }), ("a", retried)], 1),
+            // Not in this attempt's report, or passed over.
+            (report(1, &[], &[]), &["a"], none, &[], 0),
+            // Flaky within one attempt already.
+            (report(1, &[], &["a"]), &["a"], &["a"], &[("a", Fate::Flaky)], 1),
+            // Failed in the build before, and not in an attempt of this one.
+            (report(1, &[], &[]), &[], &["a"], &[], 0),
+            (TestReport::default(), &["a"], none, &[], 0),
+        ];
+        for (report, failed, passed, rows, flaky) in table {
+            let failed: Vec<RedTest> = failed.iter().map(|text| red(text)).collect();
+            let passed: Vec<TestName> = passed.iter().map(|text| name(text)).collect();
+            let compared = compare(BuildNumber(7), &report, &passed, None, Earlier { attempt: 3, failed: &failed });
+            let got: Vec<(&str, Fate)> = compared.rows.iter().map(|row| (row.name.as_str(), row.fate)).collect();
+            assert_eq!((got.as_slice(), compared.counts.flaky), (rows, flaky), "{report:?}");
+        }
     }
 }

@@ -49,6 +49,17 @@ pub fn watched_outside<'a>(
     refs.iter().filter(|(name, _)| wanted(name)).collect()
 }
 
+/// Most requests for refs from outside that one poll queues.
+pub const OUTSIDE_AT_ONCE: usize = 20;
+/// Most requests for refs from outside that a project has waiting.
+pub const OUTSIDE_WAITING: usize = 100;
+
+/// How many of the changed refs from outside may be queued now, while so many requests for such refs wait. The rest is left
+/// unseen, so that the next poll finds it changed again.
+pub fn room_for_outside(waiting: usize) -> usize {
+    OUTSIDE_WAITING.saturating_sub(waiting).min(OUTSIDE_AT_ONCE)
+}
+
 /// Compares what was seen with what is there.
 pub fn compare(seen: &BTreeMap<RefName, CommitId>, now: &BTreeMap<&RefName, &CommitId>) -> Vec<TipChange> {
     let moved = now.iter().filter(|(reference, to)| seen.get(**reference) != Some(**to)).map(|(reference, to)| {
@@ -70,6 +81,13 @@ mod tests {
     fn patterns(texts: &[&str]) -> Vec<BranchPattern> {
         let glob = |text| globset::GlobBuilder::new(text).literal_separator(true).build().unwrap();
         texts.iter().map(|t| BranchPattern { text: (*t).into(), glob: glob(t).compile_matcher() }).collect()
+    }
+
+    #[test]
+    fn strangers_have_so_much_room() {
+        for (waiting, room) in [(0, 20), (79, 20), (80, 20), (81, 19), (99, 1), (100, 0), (5000, 0)] {
+            assert_eq!(room_for_outside(waiting), room, "{waiting}");
+        }
     }
 
     #[test]

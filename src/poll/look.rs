@@ -9,7 +9,7 @@ use crate::model::unit::Trust;
 use crate::model::{Change, CommitId, NewRequest, Origin, Place, ProjectName, RefName, Request, Target};
 use crate::order::{Order, OrderError, Orders, Work};
 use crate::plan::due::{Polling, is_due};
-use crate::plan::tips::{TipChange, compare, watched, watched_outside};
+use crate::plan::tips::{OUTSIDE_AT_ONCE, OUTSIDE_WAITING, TipChange, compare, watched, watched_outside};
 use crate::start::start_or_wake;
 use crate::store::{Queued, Store, StoreError};
 use crate::tell;
@@ -184,11 +184,18 @@ fn look(place: &Place, store: &mut Store, project: &Project) -> Result<(), LookE
         None
     };
     let builds = !first || project.source.build_on_first_poll;
-    let queued = record(store, project, (&changes, &strange), fetched.as_ref(), found.head.as_ref(), builds)?;
+    let (queued, left) = record(store, project, (&changes, &strange), fetched.as_ref(), found.head.as_ref(), builds)?;
     for request in &queued {
         let waiting = store.read().request(request.id())?;
         let why = waiting.map_or_else(|| "new commits".to_owned(), |request| why(&request));
         tell::queued(name, request, &why);
+    }
+    if left > 0 {
+        let text = format!(
+            "{name}: {left} changed refs from outside are left for a later poll: one queues at most {OUTSIDE_AT_ONCE}, and at \
+             most {OUTSIDE_WAITING} wait"
+        );
+        journal::emit(Event::OutsideLeft, &Subject::project(name), Priority::Warning, &text);
     }
     if !queued.is_empty() {
         start_or_wake(place, &mut Orders::to(place));
@@ -213,7 +220,7 @@ fn record(
     fetched: Option<&FetchAnswer>,
     head: Option<&RefName>,
     builds: bool,
-) -> Result<Vec<Queued>, StoreError> {
+) -> Result<(Vec<Queued>, usize), StoreError> {
     let name = &project.name;
     let now = Timestamp::now();
     let head = head.cloned();
@@ -259,8 +266,9 @@ fn record(
             }
         }
         tx.poll_succeeded(name, head.as_ref(), now)?;
-        queued.extend(outside::record(tx, project, strange, now)?);
-        tx.looks_outside(name, !project.source.looks_outside().is_empty(), now)?;
-        Ok(queued)
+        let (strangers, left) = outside::record(tx, project, strange, now)?;
+        queued.extend(strangers);
+        tx.looks_outside(name, !project.source.looks_outside().is_empty(), left, now)?;
+        Ok((queued, left))
     })
 }

@@ -4,22 +4,36 @@ use crate::config::Project;
 use crate::config::project::BuildOutside;
 use crate::model::{NewRequest, Origin, RefName, Target, Trust};
 use crate::plan::due::not_before;
-use crate::plan::tips::TipChange;
+use crate::plan::tips::{TipChange, room_for_outside};
 use crate::store::{Queued, Result, Tx};
 use jiff::Timestamp;
 
 /// The requests and the seen tips, in the transaction of the poll. Those that are there at the first look are only
-/// recorded, however many they are.
-pub(super) fn record(tx: &Tx<'_>, project: &Project, changes: &[TipChange], now: Timestamp) -> Result<Vec<Queued>> {
+/// recorded, however many they are. Says also how many changed refs are left for a later poll.
+pub(super) fn record(
+    tx: &Tx<'_>,
+    project: &Project,
+    changes: &[TipChange],
+    now: Timestamp,
+) -> Result<(Vec<Queued>, usize)> {
     let name = &project.name;
-    let known = tx.read().source(name)?.is_some_and(|source| source.outside.is_some());
-    let mut queued = Vec::new();
     for change in changes {
         match change {
             TipChange::Gone(reference) => {
                 tx.forget_tip(name, reference)?;
                 tx.drop_requests_of(name, reference, "its ref is gone, or is not looked at any more")?;
             }
+            TipChange::Moved { .. } => {}
+        }
+    }
+    let known = tx.read().source(name)?.is_some_and(|source| source.outside.is_some());
+    let waiting = tx.read().waiting()?;
+    let strangers = waiting.iter().filter(|r| r.ask.project == *name && r.ask.trust == Trust::Outside).count();
+    let (mut queued, mut left, room) = (Vec::new(), 0, room_for_outside(strangers));
+    for change in changes {
+        match change {
+            TipChange::Gone(_) => {}
+            TipChange::Moved { .. } if known && queued.len() >= room => left += 1,
             TipChange::Moved { reference, from: _, to } => {
                 tx.set_tip(name, reference, to, now)?;
                 if known {
@@ -28,7 +42,7 @@ pub(super) fn record(tx: &Tx<'_>, project: &Project, changes: &[TipChange], now:
             }
         }
     }
-    Ok(queued)
+    Ok((queued, left))
 }
 
 fn queue(tx: &Tx<'_>, project: &Project, reference: &RefName, target: Target, now: Timestamp) -> Result<Queued> {

@@ -8,7 +8,8 @@ use crate::model::{ProjectName, Room, Trust};
 use crate::order::Work;
 use crate::store::{StoreError, Tx};
 use crate::worker::call::{Call, CallError};
-use crate::worker::protocol::{Left, SetAsideTask, SweepTask};
+use crate::worker::protocol::{Left, SetAside, SetAsideTask, SweepTask};
+use jiff::Timestamp;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -50,8 +51,9 @@ impl Taker<'_> {
         // Whoever holds this keeps the dispatcher from starting a build.
         let set_aside = self.store().write(|tx| {
             idle(tx, name)?;
+            tx.cache_measured(name, 0, tx.read().unmeasured(name)?, Timestamp::now())?;
             rooms.iter().try_for_each(|room| {
-                let task = SetAsideTask { folder: room.folder(self.place) };
+                let task = SetAsideTask { folder: room.folder(self.place), what: SetAside::All };
                 call(room).make(task, std::io::stderr().as_fd()).map_err(|error| Not::No(failed(error)))
             })
         });

@@ -7,15 +7,16 @@ mod outside;
 mod retry;
 
 use crate::config::{LoadError, Project, load_project};
-use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, What};
+use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, Running, What};
 use crate::model::unit::Trust;
 use crate::model::{
-    BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target, TargetId, TargetName,
+    Build, BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target, TargetId,
+    TargetName,
 };
 use crate::order::Orders;
 use crate::plan::target::meant;
 use crate::start::start_or_wake;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
@@ -139,7 +140,7 @@ impl Taker<'_> {
             (Trust::Inside | Trust::Outside, _) => target,
         };
         let now = Timestamp::now();
-        let queued = self
+        let (queued, stopping) = self
             .store()
             .write(|tx| {
                 let head = tx.read().source(&ask.project)?.and_then(|source| source.head);
@@ -158,12 +159,28 @@ impl Taker<'_> {
                     not_before: None,
                     token: Some(ask.token.clone()),
                 };
-                tx.queue(new, now)
+                let wanted = (new.reference.clone(), new.trust);
+                let queued = tx.queue(new, now)?;
+                let stopping = match ask.running {
+                    Running::RunsOn => Vec::new(),
+                    Running::Stops => {
+                        let why = ask.reason.as_deref().map(|why| format!(": {}", short(why))).unwrap_or_default();
+                        let reason = Some(format!("for request {}, {}{why}", queued.id(), origin.describe()));
+                        stop_builds(tx, &Stop { by: peer.name.clone(), reason }, |build| {
+                            build.id.project == ask.project && (&build.reference, build.trust) == (&wanted.0, wanted.1)
+                        })?
+                    }
+                };
+                Ok((queued, stopping))
             })
             .map_err(|e: StoreError| store_trouble(&e))?;
         tell::queued(&ask.project, &queued, &origin.describe());
         self.start_soon();
-        Ok(Answer::Queued { request: queued.id() })
+        if !stopping.is_empty() {
+            // The dispatcher stops the units.
+            Wake::Build.up_or_warn(self.place);
+        }
+        Ok(Answer::Queued { request: queued.id(), stopping })
     }
 
     /// Has what was queued started once the client has its answer.
@@ -193,13 +210,9 @@ impl Taker<'_> {
         let (builds, dropped) = self
             .store()
             .write(|tx| {
-                let mut builds: Vec<BuildId> = Vec::new();
-                for build in tx.read().unfinished_builds()? {
-                    let meant = build.id.project == *project && number.is_none_or(|n| n == build.id.number);
-                    if meant && tx.ask_stop(&build.id, &stop)? {
-                        builds.push(build.id);
-                    }
-                }
+                let builds = stop_builds(tx, &stop, |build| {
+                    build.id.project == *project && number.is_none_or(|n| n == build.id.number)
+                })?;
                 let mut dropped = Vec::new();
                 if number.is_none() {
                     for request in tx.read().waiting()? {
@@ -263,6 +276,17 @@ impl Taker<'_> {
         Wake::Poll.up_or_warn(self.place);
         Ok(Answer::Looking)
     }
+}
+
+/// Writes down that these builds are to stop; says which.
+fn stop_builds(tx: &Tx<'_>, stop: &Stop, meant: impl Fn(&Build) -> bool) -> Result<Vec<BuildId>, StoreError> {
+    let mut builds = Vec::new();
+    for build in tx.read().unfinished_builds()? {
+        if meant(&build) && tx.ask_stop(&build.id, stop)? {
+            builds.push(build.id);
+        }
+    }
+    Ok(builds)
 }
 
 /// A reason as one bounded line.

@@ -46,7 +46,7 @@ impl Taker<'_> {
         })?;
         tell::queued(&ask.project, &queued, &words);
         self.start_soon();
-        Ok(Answer::Queued { request: queued.id() })
+        Ok(Answer::Queued { request: queued.id(), stopping: Vec::new() })
     }
 }
 

@@ -1,7 +1,8 @@
 //! One project or one build, in full.
 
 use super::paint::{BOLD, Cell, Columns, DIM, PLAIN, RED, Screen, colour, painted};
-use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place};
+use crate::config::project::StepsFrom;
+use crate::model::{Build, BuildState, Deploy, DeployState, Outcome, Place, StepRow};
 use crate::view::text::{bytes, count, duration, harmless};
 use crate::view::{
     BuildView, Light, NO_TARGET, OnTarget, ProjectView, Setup, began, standing, step_standing, step_title, step_took,
@@ -27,6 +28,10 @@ pub(super) fn project(view: &ProjectView, screen: &Screen) -> String {
     for trouble in line.troubles() {
         out += &format!("{}\n", painted(RED, &trouble.describe(screen.now)));
     }
+    if let Some(left) = line.strangers_left() {
+        out += &format!("{left}\n");
+    }
+    out += &super::cache::line(view, screen);
     for request in &line.waiting {
         let reference = request.ask.reference.as_ref().map_or("the default branch", |reference| reference.short());
         let why = line.why_waits(request, |time| screen.moment(time));
@@ -187,6 +192,15 @@ fn facts(view: &BuildView, screen: &Screen) -> Vec<(&'static str, String)> {
             ("finished", format!("{}, {}{took}", screen.moment(finished), screen.ago(finished)))
         }
     };
+    let steps = match view.steps_from {
+        StepsFrom::Project => None,
+        StepsFrom::Repository => Some("as .ci.toml of the commit says".to_owned()),
+    };
+    let given = |step: &StepRow| {
+        let secrets = view.secrets_of(step.index);
+        (!secrets.is_empty()).then(|| format!("{}: {}", step.name, secrets.join(", ")))
+    };
+    let given: Vec<String> = view.steps.iter().filter_map(given).collect();
     let deploy = |deploy: &Deploy| {
         let (word, _, time) = deploy_state(deploy);
         let summary = deploy_summary(deploy);
@@ -197,6 +211,8 @@ fn facts(view: &BuildView, screen: &Screen) -> Vec<(&'static str, String)> {
         ("why", Some(why)),
         ("branch", build.reference.as_ref().map(|reference| reference.short().to_owned())),
         ("commit", build.commit.as_ref().map(ToString::to_string)),
+        ("steps", steps),
+        ("secrets", (!given.is_empty()).then(|| given.join("; "))),
         ("stopped", stop),
         (time.0, Some(time.1)),
     ]

@@ -2,8 +2,10 @@
 //! known is `null`; words are those of the store.
 
 use super::artifact::ArtifactJson;
+use super::cache::CacheJson;
 use super::report::TestsJson;
 use super::target::{DeployJson, LiveJson, ReleaseJson, TargetJson, deploy, live, on_target, release};
+use crate::config::project::StepsFrom;
 use crate::model::build::{LogSize, Role, Usage};
 use crate::model::{
     Approval, Build, BuildState, Change, DeployState, Origin, Request, StepRow, StepState, Target, Trust, Verdict,
@@ -106,6 +108,8 @@ struct PollJson<'a> {
     good: Option<Timestamp>,
     error: Option<&'a str>,
     error_since: Option<Timestamp>,
+    /// Changed refs from outside that were left for a later poll
+    outside_left: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -122,6 +126,7 @@ pub(super) struct One<'a> {
     builds: Vec<BuildJson<'a>>,
     deploys: Vec<DeployJson<'a>>,
     releases: Vec<ReleaseJson<'a>>,
+    cache: Option<CacheJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,6 +134,8 @@ pub(super) struct Whole<'a> {
     #[serde(flatten)]
     build: BuildJson<'a>,
     changes: &'a [Change],
+    /// `project` or `repository`: where the steps stood
+    pipeline: StepsFrom,
     steps: Vec<StepJson<'a>>,
     tests: Vec<TestsJson<'a>>,
     artifacts: Vec<ArtifactJson<'a>>,
@@ -150,6 +157,8 @@ struct StepJson<'a> {
     verdict: Option<Verdict>,
     outcome: Option<&'a str>,
     attempts: u32,
+    /// The names of those that it was given
+    secrets: Vec<&'a str>,
     started: Option<Timestamp>,
     finished: Option<Timestamp>,
     duration_seconds: Option<f64>,
@@ -256,6 +265,7 @@ fn line<'a>(configured: &Configured, line: &'a Line) -> ProjectJson<'a> {
             good: source.good,
             error: source.trouble.as_ref().map(|(error, _)| error.as_str()),
             error_since: source.trouble.as_ref().map(|(_, since)| *since),
+            outside_left: source.outside_left,
         }),
         trouble: trouble(line),
     }
@@ -271,6 +281,7 @@ pub(super) fn project<'a>(configured: &Configured, view: &'a ProjectView) -> One
         builds: view.builds.iter().map(|one| build(configured, one)).collect(),
         deploys: view.deploys.iter().map(deploy).collect(),
         releases: view.releases.iter().map(release).collect(),
+        cache: super::cache::json(view),
     }
 }
 
@@ -278,7 +289,8 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
     Whole {
         build: build(configured, &view.build),
         changes: &view.build.changes,
-        steps: view.steps.iter().map(step).collect(),
+        pipeline: view.steps_from,
+        steps: view.steps.iter().map(|row| step(view, row)).collect(),
         tests: super::report::json(view),
         artifacts: super::artifact::json(configured, view),
         deploy: view.deploys.first().map(deploy),
@@ -286,7 +298,7 @@ pub(super) fn build_view<'a>(configured: &Configured, view: &'a BuildView) -> Wh
     }
 }
 
-fn step(step: &StepRow) -> StepJson<'_> {
+fn step<'a>(view: &'a BuildView, step: &'a StepRow) -> StepJson<'a> {
     let (state, started, finished, verdict, outcome) = match &step.state {
         StepState::Pending => ("pending", None, None, None, None),
         StepState::Running { started } => ("running", Some(*started), None, None, None),
@@ -304,6 +316,7 @@ fn step(step: &StepRow) -> StepJson<'_> {
         verdict,
         outcome,
         attempts: step.attempts,
+        secrets: view.secrets_of(step.index),
         started,
         finished,
         duration_seconds: seconds(started, finished),

@@ -2,6 +2,7 @@
 
 mod args;
 mod artifact;
+mod cache;
 mod detail;
 mod error;
 mod json;

@@ -34,7 +34,7 @@ pub(super) fn tests(view: &BuildView, screen: &Screen) -> String {
         for row in tests.rows.iter().take(LISTED) {
             let light = match row.fate {
                 Fate::Failing { .. } => Light::Red,
-                Fate::Flaky => Light::Yellow,
+                Fate::Flaky | Fate::PassedOnRetry { .. } => Light::Yellow,
                 Fate::Fixed { .. } => Light::Green,
             };
             listed.row(vec![
@@ -71,14 +71,17 @@ struct TestJson<'a> {
     fate: &'static str,
     /// The build that it fails, or had failed, since; null where nothing can be compared
     since: Option<u32>,
+    /// Of a flaky one that failed in an earlier attempt of its step; else null
+    passed_on_attempt: Option<u32>,
     message: &'a str,
 }
 
 pub(super) fn json(view: &BuildView) -> Vec<TestsJson<'_>> {
     let test = |row: &'_ TestRow| match row.fate {
-        Fate::Failing { since } => ("failing", since),
-        Fate::Flaky => ("flaky", None),
-        Fate::Fixed { since } => ("fixed", Some(since)),
+        Fate::Failing { since } => ("failing", since, None),
+        Fate::Flaky => ("flaky", None, None),
+        Fate::PassedOnRetry { attempt } => ("flaky", None, Some(attempt)),
+        Fate::Fixed { since } => ("fixed", Some(since), None),
     };
     let tests = view.tests.iter().map(|tests| TestsJson {
         step: view.step(tests.step).map_or("", |step| step.name.as_str()),
@@ -90,11 +93,12 @@ pub(super) fn json(view: &BuildView) -> Vec<TestsJson<'_>> {
             .rows
             .iter()
             .map(|row| {
-                let (fate, since) = test(row);
+                let (fate, since, passed_on_attempt) = test(row);
                 TestJson {
                     name: row.name.as_str(),
                     fate,
                     since: since.map(|number| number.0),
+                    passed_on_attempt,
                     message: row.message.as_str(),
                 }
             })

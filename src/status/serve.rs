@@ -185,8 +185,9 @@ impl Site {
         let path = asked.decoded_from(ARTIFACT_AT).and_then(|pieces| pieces.join("/").parse().ok());
         let Some(path) = path else { return Ok(None) };
         let Some(artifact) = store.read().artifact(&id, &path)? else { return Ok(None) };
-        let bytes = artifact::open(&self.place, &id, &artifact)?;
-        Ok(Some(Reply::download(Box::new(bytes), artifact.size, artifact.path.file_name())))
+        let file = artifact::open(&self.place, &id, &artifact)?.into_inner();
+        let (name, tag) = (artifact.path.file_name(), artifact.sha256.as_str());
+        Ok(Some(Reply::download(file, artifact.offset, artifact.size, name, tag)))
     }
 
     fn whole_log(&self, view: &BuildView, step: &StepRow) -> Result<Option<Reply>, StatusError> {

@@ -3,13 +3,15 @@
 use super::request::trust;
 use super::row::{Fields, all, millis, one, to_json};
 use super::{Read, Result, StoreError, Tx};
+use crate::config::project::StepsFrom;
 use crate::model::build::{Again, LogSize, Role, StepWords, Usage};
 use crate::model::{
-    Build, BuildId, BuildNumber, BuildState, CommitId, Holds, ProjectName, RefName, Request, Slot, StepIndex, StepName,
-    StepRow, StepState, Stop, Trust, Verdict,
+    Build, BuildId, BuildNumber, BuildState, CommitId, Holds, ProjectName, RefName, Request, SecretName, Slot,
+    StepIndex, StepName, StepRow, StepState, Stop, Trust, Verdict,
 };
 use jiff::Timestamp;
 use rusqlite::params;
+use std::collections::BTreeMap;
 
 /// A step as its build begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +177,38 @@ impl Read<'_> {
         one(self.0, sql, params![id.project.as_str(), id.number.0, index.0], step)
     }
 
+    /// Where the steps of a build stood.
+    pub fn steps_from(&self, id: &BuildId) -> Result<StepsFrom> {
+        let sql = "SELECT pipeline FROM build WHERE project = ?1 AND number = ?2";
+        let found = one(self.0, sql, params![id.project.as_str(), id.number.0], |row| {
+            Ok(match row.get::<Option<String>>("pipeline")?.as_deref() {
+                None => StepsFrom::Project,
+                Some("repository") => StepsFrom::Repository,
+                Some(other) => return row.unknown("pipeline", other),
+            })
+        })?;
+        Ok(found.unwrap_or(StepsFrom::Project))
+    }
+
+    /// Which secrets the steps of a build have been given that have begun, by name; those without any are left out.
+    pub fn secrets_given(&self, id: &BuildId) -> Result<BTreeMap<StepIndex, Vec<SecretName>>> {
+        let sql = "SELECT idx, json_extract(spec, '$.secrets') AS secrets FROM step
+                   WHERE project = ?1 AND number = ?2 AND started IS NOT NULL
+                     AND coalesce(json_array_length(spec, '$.secrets'), 0) > 0";
+        let given = all(self.0, sql, params![id.project.as_str(), id.number.0], |row| {
+            Ok((StepIndex(row.get("idx")?), row.json("secrets")?))
+        })?;
+        Ok(given.into_iter().collect())
+    }
+
+    /// When the last attempt of a step began; none if none has.
+    pub fn attempt_began(&self, id: &BuildId, index: StepIndex) -> Result<Option<Timestamp>> {
+        let sql = "SELECT coalesce(attempt_began, started) AS began FROM step
+                   WHERE project = ?1 AND number = ?2 AND idx = ?3";
+        let key = params![id.project.as_str(), id.number.0, index.0];
+        Ok(one(self.0, sql, key, |row| row.time_if("began"))?.flatten())
+    }
+
     /// The newest green build before this one of the same ref; none for a build of no ref.
     pub fn last_green(&self, of: &Build) -> Result<Option<Build>> {
         let sql = "SELECT * FROM build WHERE project = ?1 AND ref = ?2 AND number < ?3 AND state = 'finished'
@@ -251,6 +285,13 @@ impl Tx<'_> {
             return Ok(());
         }
         self.insert_steps(id, 0, steps)
+    }
+
+    /// The steps of this build stand in its commit.
+    pub fn steps_from_commit(&self, id: &BuildId) -> Result<()> {
+        let sql = "UPDATE build SET pipeline = 'repository' WHERE project = ?1 AND number = ?2";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0])?;
+        Ok(())
     }
 
     /// The checkout told which steps follow it. The first to be told is kept: a checkout that is done again adds nothing.
@@ -355,10 +396,10 @@ impl Tx<'_> {
     }
 
     /// The next attempt's unit is about to be asked for.
-    pub fn step_attempt(&self, id: &BuildId, index: StepIndex) -> Result<()> {
-        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, again = NULL, outcome = NULL
+    pub fn step_attempt(&self, id: &BuildId, index: StepIndex, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE step SET attempts = max(attempts, 1) + 1, attempt_began = ?4, again = NULL, outcome = NULL
                    WHERE project = ?1 AND number = ?2 AND idx = ?3 AND state = 'running' AND again IS NOT NULL";
-        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0])?;
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0, millis(now)])?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 mod artifact;
 mod build;
+mod cache;
 mod deploy;
 mod freeze;
 mod hold;

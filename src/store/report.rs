@@ -2,7 +2,7 @@
 
 use super::row::{Fields, all, to_json};
 use super::{Read, Result, Tx};
-use crate::model::report::{Fate, StepTests, TestCounts, TestName, TestReport, TestRow};
+use crate::model::report::{Fate, NAMED_MAX, RedTest, StepTests, TestCounts, TestName, TestReport, TestRow};
 use crate::model::{BuildId, BuildNumber, ProjectName, RefName, StepIndex, StepName};
 use rusqlite::params;
 use std::collections::BTreeMap;
@@ -40,7 +40,10 @@ fn test_row(row: &Fields<'_>) -> Result<(StepIndex, TestRow)> {
     let fate: String = row.get("fate")?;
     let fate = match (fate.as_str(), since) {
         ("failing", since) => Fate::Failing { since },
-        ("flaky", _) => Fate::Flaky,
+        ("flaky", _) => match row.get::<Option<u32>>("attempt")? {
+            Some(attempt) => Fate::PassedOnRetry { attempt },
+            None => Fate::Flaky,
+        },
         ("fixed", Some(since)) => Fate::Fixed { since },
         (other, _) => return row.unknown("fate", other),
     };
@@ -71,6 +74,13 @@ impl Read<'_> {
         Ok(super::row::one(self.0, sql, key, |_| Ok(()))?.is_some())
     }
 
+    /// The tests that failed in earlier attempts of a step that is not over.
+    pub fn failed_attempts(&self, id: &BuildId, index: StepIndex) -> Result<Vec<RedTest>> {
+        let sql = "SELECT name, message FROM test_attempt WHERE project = ?1 AND number = ?2 AND idx = ?3 LIMIT ?4";
+        let key = params![id.project.as_str(), id.number.0, index.0, NAMED_MAX];
+        all(self.0, sql, key, |row| Ok(RedTest { name: row.parse("name")?, message: row.parse("message")? }))
+    }
+
     /// The tests that failed in the newest build of a ref, and since when.
     pub fn failing_tests(&self, of: &TestedStep<'_>) -> Result<BTreeMap<TestName, BuildNumber>> {
         let sql = "SELECT name, since FROM test_failing WHERE project = ?1 AND ref = ?2 AND step = ?3";
@@ -81,6 +91,18 @@ impl Read<'_> {
 }
 
 impl Tx<'_> {
+    /// These tests failed in an attempt of a step that will be tried again. What was known of one stays.
+    pub fn attempt_failed(&self, id: &BuildId, index: StepIndex, failing: &[RedTest]) -> Result<()> {
+        let sql = "INSERT INTO test_attempt (project, number, idx, name, message) VALUES (?1, ?2, ?3, ?4, ?5)
+                   ON CONFLICT DO NOTHING";
+        let mut insert = self.0.prepare_cached(sql)?;
+        for test in failing {
+            let (name, message) = (test.name.as_str(), test.message.as_str());
+            insert.execute(params![id.project.as_str(), id.number.0, index.0, name, message])?;
+        }
+        Ok(())
+    }
+
     /// Writes down what a step's reports say; once for each step.
     pub fn report_tests(&self, id: &BuildId, index: StepIndex, report: &TestReport, rows: &[TestRow]) -> Result<()> {
         let counts = report.counts;
@@ -101,14 +123,17 @@ impl Tx<'_> {
                 to_json(&report.slowest)?,
             ],
         )?;
-        let sql = "INSERT INTO test_row (project, number, idx, seq, name, fate, since, message)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let sql = "DELETE FROM test_attempt WHERE project = ?1 AND number = ?2 AND idx = ?3";
+        self.0.execute(sql, params![id.project.as_str(), id.number.0, index.0])?;
+        let sql = "INSERT INTO test_row (project, number, idx, seq, name, fate, since, message, attempt)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let mut insert = self.0.prepare_cached(sql)?;
         for (seq, row) in rows.iter().enumerate() {
-            let (fate, since) = match row.fate {
-                Fate::Failing { since } => ("failing", since),
-                Fate::Flaky => ("flaky", None),
-                Fate::Fixed { since } => ("fixed", Some(since)),
+            let (fate, since, attempt) = match row.fate {
+                Fate::Failing { since } => ("failing", since, None),
+                Fate::Flaky => ("flaky", None, None),
+                Fate::PassedOnRetry { attempt } => ("flaky", None, Some(attempt)),
+                Fate::Fixed { since } => ("fixed", Some(since), None),
             };
             insert.execute(params![
                 id.project.as_str(),
@@ -119,6 +144,7 @@ impl Tx<'_> {
                 fate,
                 since.map(|number| number.0),
                 row.message.as_str(),
+                attempt,
             ])?;
         }
         Ok(())

@@ -108,7 +108,7 @@ fn collapses(ask: &NewRequest, waiting: &Request) -> bool {
 
 impl Tx<'_> {
     /// Queues a request; it takes over the commits of those that wait for the same ref, and their place in the
-    /// order of `first`.
+    /// order of `first`. What somebody has forced stays so when a poll finds newer commits while it waits.
     pub fn queue(&self, mut ask: NewRequest, now: Timestamp) -> Result<Queued> {
         if let Some(token) = &ask.token {
             let sql = "SELECT * FROM request WHERE token = ?1";
@@ -122,6 +122,11 @@ impl Tx<'_> {
         for old in replaced.iter().rev() {
             let known: Vec<_> = ask.changes.iter().map(|c| c.commit.clone()).collect();
             ask.changes.extend(old.ask.changes.iter().filter(|c| !known.contains(&c.commit)).cloned());
+        }
+        if let (false, Some(forced)) = (ask.origin.goes_first(), replaced.iter().find(|r| r.ask.origin.goes_first())) {
+            ask.origin = forced.ask.origin.clone();
+            ask.reason = forced.ask.reason.clone();
+            ask.not_before = None;
         }
         ask.changes.truncate(MOST_CHANGES);
         self.0.execute(

@@ -24,6 +24,8 @@ pub struct SourceRow {
     pub asked: Option<Timestamp>,
     /// Since when refs from outside are looked at; none while they are not.
     pub outside: Option<Timestamp>,
+    /// How many changed refs from outside the last poll has left for a later one.
+    pub outside_left: u32,
 }
 
 fn source(row: &Fields<'_>) -> Result<SourceRow> {
@@ -37,6 +39,7 @@ fn source(row: &Fields<'_>) -> Result<SourceRow> {
         trouble: error.zip(since),
         asked: row.time_if("asked")?,
         outside: row.time_if("outside")?,
+        outside_left: row.get("outside_left")?,
     })
 }
 
@@ -71,10 +74,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether refs from outside are looked at from now on. Call it after [`Tx::poll_succeeded`].
-    pub fn looks_outside(&self, project: &ProjectName, looks: bool, now: Timestamp) -> Result<()> {
-        let sql = "UPDATE source SET outside = iif(?2, coalesce(outside, ?3), NULL) WHERE project = ?1";
-        self.0.execute(sql, params![project.as_str(), looks, millis(now)])?;
+    /// Whether refs from outside are looked at from now on, and how many changed ones were left. Call it after
+    /// [`Tx::poll_succeeded`].
+    pub fn looks_outside(&self, project: &ProjectName, looks: bool, left: usize, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE source SET outside = iif(?2, coalesce(outside, ?3), NULL), outside_left = ?4
+                   WHERE project = ?1";
+        self.0.execute(sql, params![project.as_str(), looks, millis(now), left])?;
         Ok(())
     }
 

@@ -66,6 +66,24 @@ fn a_newer_request_replaces_the_waiting_one_of_its_ref_and_lists_both_commits() 
 }
 
 #[test]
+fn what_was_forced_stays_in_front_when_a_poll_finds_more() {
+    let (_folder, place) = place();
+    let mut store = Store::open(&place).unwrap();
+    let origin = Origin::Force { name: "anna".into() };
+    let forced = NewRequest { origin: origin.clone(), reason: Some("hot".into()), ..ask("gkp", "main", 'a') };
+    queue(&mut store, NewRequest { target: Target::Tip, ..forced }, 10);
+    queue(&mut store, NewRequest { not_before: Some(at(99)), ..ask("gkp", "main", 'b') }, 11);
+    let waiting = store.read().waiting().unwrap();
+    let [one] = waiting.as_slice() else { panic!("{waiting:?}") };
+    assert_eq!((&one.ask.origin, one.ask.reason.as_deref(), one.ask.not_before), (&origin, Some("hot"), None));
+    assert_eq!(one.ask.target, Target::Commit { commit: sha('b') });
+    // Forced once more: by whom it was last.
+    let otto = Origin::Force { name: "otto".into() };
+    queue(&mut store, NewRequest { origin: otto.clone(), ..ask("gkp", "main", 'c') }, 12);
+    assert_eq!(store.read().waiting().unwrap()[0].ask.origin, otto);
+}
+
+#[test]
 fn the_same_token_is_the_same_request() {
     let (_folder, place) = place();
     let mut store = Store::open(&place).unwrap();

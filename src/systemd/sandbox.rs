@@ -86,6 +86,8 @@ pub enum Capability {
     SetGid = 6,
     /// Become any user.
     SetUid = 7,
+    /// Look into any process.
+    SysPtrace = 19,
 }
 
 fn mask(capabilities: &[Capability]) -> u64 {

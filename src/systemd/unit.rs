@@ -102,6 +102,8 @@ pub struct UnitState {
     pub sub: SubState,
     /// Why it is not well, if it is not.
     pub result: ServiceResult,
+    /// Whether it is a service that does its work while it starts (`Type=oneshot`).
+    pub oneshot: bool,
     /// How its last run ended; `None` while its main process runs, or if none has.
     pub exit: Option<Exit>,
     /// The main process, while it runs.
@@ -181,6 +183,13 @@ impl Bus {
     }
 }
 
+impl Bus {
+    /// The units that a unit starts: a socket its service, a timer its unit.
+    pub fn triggers(&self, unit: &str) -> Result<Vec<String>, BusError> {
+        self.property(&path_of(unit), UNIT, "Triggers")
+    }
+}
+
 /// The properties of a unit, by name.
 struct Properties<'b>(HashMap<&'b str, Value<'b>>);
 
@@ -209,6 +218,8 @@ impl Properties<'_> {
             active: self.word("ActiveState")?.into(),
             sub: self.word("SubState")?.into(),
             result,
+            // Mounts have a property of that name too.
+            oneshot: self.word("Type")? == "oneshot",
             exit,
             main_pid,
             main_started: self.time("ExecMainStartTimestamp")?,

@@ -2,13 +2,15 @@
 
 use super::overview::Light;
 use super::text::between;
+use crate::config::project::StepsFrom;
 use crate::model::artifact::Artifact;
 use crate::model::build::Role;
 use crate::model::build::StepWords;
 use crate::model::report::{StepTests, TestCounts};
-use crate::model::{Build, BuildId, BuildState, Deploy, StepIndex, StepRow, StepState, Verdict};
+use crate::model::{Build, BuildId, BuildState, Deploy, SecretName, StepIndex, StepRow, StepState, Trust, Verdict};
 use crate::store::{Read, Result};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One build with all that belongs to it.
@@ -16,6 +18,10 @@ use std::time::Duration;
 pub struct BuildView {
     /// The build.
     pub build: Build,
+    /// Where its steps stood.
+    pub steps_from: StepsFrom,
+    /// Which secrets its steps were given, by name.
+    pub secrets: BTreeMap<StepIndex, Vec<SecretName>>,
     /// Its steps, in order; empty until its supervisor has taken it.
     pub steps: Vec<StepRow>,
     /// What its tests said, step by step.
@@ -38,8 +44,15 @@ impl BuildView {
             read.build(&BuildId { project: id.project.clone(), number: crate::model::BuildNumber(number) })
                 .map(|found| found.is_some())
         };
+        let secrets = match build.trust {
+            Trust::Inside => read.secrets_given(id)?,
+            // Whatever their rows say, they were given none.
+            Trust::Outside => BTreeMap::new(),
+        };
         Ok(Some(BuildView {
             build,
+            steps_from: read.steps_from(id)?,
+            secrets,
             steps: read.steps(id)?,
             tests: read.tests(id)?,
             artifacts: read.artifacts(id)?,
@@ -60,6 +73,11 @@ impl BuildView {
             .find(|step| is_at(step))
             .or_else(|| ran().find(failed))
             .or_else(|| ran().rfind(|step| step.role == Role::Step))
+    }
+
+    /// The names of the secrets that a step was given.
+    pub fn secrets_of(&self, index: StepIndex) -> Vec<&str> {
+        self.secrets.get(&index).into_iter().flatten().map(SecretName::as_str).collect()
     }
 
     /// The tests of all steps together.

@@ -168,6 +168,13 @@ impl Line {
         self.waits.get(&request.id).map_or_else(|| "about to start".to_owned(), |why| why.describe(moment))
     }
 
+    /// How many changed refs of strangers have not been queued for want of room, in words.
+    pub fn strangers_left(&self) -> Option<String> {
+        let left = self.source.as_ref().map_or(0, |source| source.outside_left);
+        let refs = super::text::count(left as usize, "changed ref");
+        (left > 0).then(|| format!("{refs} from outside left for a later poll: too many at once, or waiting"))
+    }
+
     /// What goes on with a project that has not been built, and what to do.
     pub fn before_first_build(&self) -> String {
         if let Some(request) = self.waiting.iter().find(|request| request.approval.is_there()) {

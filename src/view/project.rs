@@ -3,7 +3,9 @@
 use super::build::is_at;
 use super::overview::{Line, Live, Running, Setup};
 use super::target::{OnTarget, put_deploy, put_freeze, put_live};
+use super::text::bytes;
 use super::{Configured, Trouble};
+use crate::model::cache::CacheSize;
 use crate::model::{Build, BuildId, BuildNumber, CommitId, Deploy, ProjectName, RefName};
 use crate::store::{Read, ReleaseRow, Result};
 use jiff::Timestamp;
@@ -29,6 +31,10 @@ pub struct ProjectView {
     pub tips: BTreeMap<RefName, CommitId>,
     /// The build that has built each tip already.
     pub built: BTreeMap<RefName, BuildNumber>,
+    /// What HOME and cache took when that was last looked at; none before the first time.
+    pub cache: Option<CacheSize>,
+    /// `cache-max`, in bytes; none is no limit, or a file that cannot be read.
+    pub cache_max: Option<u64>,
 }
 
 impl ProjectView {
@@ -46,6 +52,8 @@ impl ProjectView {
             releases: Vec::new(),
             tips: BTreeMap::new(),
             built: BTreeMap::new(),
+            cache: None,
+            cache_max: configured.projects.get(name).and_then(|p| p.as_ref().ok()).and_then(|p| p.build.cache_max),
         }
     }
 
@@ -71,6 +79,7 @@ impl ProjectView {
         view.deploys = read.deploys(name, MOST_DEPLOYS)?;
         view.releases = read.releases(name)?;
         view.tips = read.tips(name)?;
+        view.cache = read.cache(name)?;
         for (reference, tip) in &view.tips {
             if let Some(build) = read.built_already(name, tip, reference.trust())? {
                 view.built.insert(reference.clone(), build.id.number);
@@ -98,6 +107,15 @@ impl ProjectView {
         line.source = read.source(name)?.filter(|_| line.setup != Setup::Retired);
         line.tips.clone_from(&view.tips);
         Ok(Some(view))
+    }
+
+    /// What HOME and cache take, and may take: `1.5 GiB of at most 10.0 GiB`.
+    pub fn kept(&self) -> Option<String> {
+        let size = bytes(self.cache?.bytes);
+        Some(match self.cache_max {
+            Some(most) => format!("{size} of at most {}", bytes(most)),
+            None => size,
+        })
     }
 
     /// Why nothing is live on a target that has nothing live.

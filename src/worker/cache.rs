@@ -2,9 +2,10 @@
 //! begin; then it is removed, however long that takes.
 
 use super::folder::{Folder, FolderError, Kind};
-use super::protocol::{Failure, Left, SetAsideTask, SweepAnswer, SweepTask};
+use super::protocol::{Failure, Left, SetAside, SetAsideTask, SweepAnswer, SweepTask};
 use super::sweep;
 use crate::model::Room;
+use crate::model::cache::EntryName;
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
 use std::time::Instant;
@@ -22,21 +23,50 @@ pub(super) fn set_aside(task: &SetAsideTask) -> Result<(), Failure> {
         folder.unlink(OsStr::new(ASIDE))?;
     }
     let aside = folder.make_sub(OsStr::new(ASIDE))?;
-    for kept in [Room::HOME, Room::CACHE] {
-        if folder.kind(OsStr::new(kept))?.is_none() {
-            continue;
+    match &task.what {
+        SetAside::All => {
+            [Room::HOME, Room::CACHE].iter().try_for_each(|kept| out(&folder, OsStr::new(kept), &aside))?
         }
-        let mut number = 0;
-        loop {
-            number += 1;
-            match folder.rename(OsStr::new(kept), &aside, &OsString::from(format!("{kept}-{number}"))) {
-                // What an earlier run put there and could not remove in time.
-                Err(e) if matches!(e.errno(), Some(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR)) => {}
-                done => break done?,
-            }
-        }
+        SetAside::Entries(entries) => entries.iter().try_for_each(|entry| entry_out(&folder, entry, &aside))?,
     }
     Ok(())
+}
+
+fn entry_out(folder: &Folder, entry: &EntryName, aside: &Folder) -> Result<(), FolderError> {
+    let (top, below) = match entry.shelf.path() {
+        [] => return Ok(()),
+        [top, below @ ..] => (OsStr::new(top), below),
+    };
+    if folder.kind(top)? != Some(Kind::Folder) {
+        return Ok(());
+    }
+    let mut shelf = folder.sub(top)?;
+    for name in below {
+        if shelf.kind(OsStr::new(name))? != Some(Kind::Folder) {
+            return Ok(());
+        }
+        shelf = shelf.sub(OsStr::new(name))?;
+    }
+    out(&shelf, &entry.name, aside)
+}
+
+/// Moves one thing, if it is there.
+fn out(from: &Folder, name: &OsStr, aside: &Folder) -> Result<(), FolderError> {
+    match from.kind(name)? {
+        None => return Ok(()),
+        // To move a folder is to change its "..": opening it gives us the permission.
+        Some(Kind::Folder) => drop(from.sub(name)?),
+        Some(Kind::Link | Kind::Other) => {}
+    }
+    let mut number = 0;
+    loop {
+        number += 1;
+        match from.rename(name, aside, &OsString::from(format!("{number}"))) {
+            // What an earlier run put there and could not remove in time.
+            Err(e) if matches!(e.errno(), Some(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR | Errno::EISDIR)) => {}
+            done => return done,
+        }
+    }
 }
 
 pub(super) fn remove(task: &SweepTask, deadline: Instant) -> Result<SweepAnswer, Failure> {
@@ -81,7 +111,9 @@ fn size(folder: &Folder, name: &OsStr, depth: usize) -> Result<u64, FolderError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::cache::Shelf;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -97,11 +129,12 @@ mod tests {
         let later = Instant::now() + Duration::from_secs(60);
         let sweep = SweepTask { folder: room.clone(), timeout: Duration::from_secs(60) };
         assert_eq!(remove(&sweep, later).unwrap(), SweepAnswer::default());
-        set_aside(&SetAsideTask { folder: room.clone() }).unwrap();
+        let all = SetAsideTask { folder: room.clone(), what: SetAside::All };
+        set_aside(&all).unwrap();
         assert!(!room.join("home").exists() && !room.join("cache").exists());
         // A build made new ones, and they go too, before the first are removed.
         fs::create_dir_all(room.join("home/new")).unwrap();
-        set_aside(&SetAsideTask { folder: room.clone() }).unwrap();
+        set_aside(&all).unwrap();
         let late = remove(&sweep, Instant::now() - Duration::from_secs(1)).unwrap();
         assert_eq!(late, SweepAnswer { bytes: 0, left: Left::Some });
         let removed = remove(&sweep, later).unwrap();
@@ -109,5 +142,41 @@ mod tests {
         let left: Vec<_> = fs::read_dir(&room).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["workspace"]);
         assert!(room.join("workspace/z").exists());
+    }
+
+    #[test]
+    fn single_entries_go_and_their_neighbours_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let room: PathBuf = place.path().join("gkp");
+        let outside = place.path().join("outside");
+        let gone = ["home/.cache/pip/x", "home/.cargo/x", "cache/old/x", "cache/file"];
+        let kept = ["home/.cache/npm/x", "home/.npmrc", "cache/new/x", "cache/file-too", "../outside/x"];
+        for path in gone.iter().chain(&kept) {
+            fs::create_dir_all(room.join(path).parent().unwrap()).unwrap();
+            fs::write(room.join(path), path).unwrap();
+        }
+        fs::set_permissions(room.join("cache/old"), fs::Permissions::from_mode(0o555)).unwrap();
+        std::os::unix::fs::symlink(&outside, room.join("cache/link")).unwrap();
+        let entry = |shelf, name: &str| EntryName { shelf, name: name.into() };
+        let entries = vec![
+            entry(Shelf::HomeCache, "pip"),
+            entry(Shelf::Home, ".cargo"),
+            entry(Shelf::Cache, "old"),
+            entry(Shelf::Cache, "file"),
+            entry(Shelf::Cache, "link"),
+            entry(Shelf::Cache, "not there"),
+        ];
+        let task = SetAsideTask { folder: room.clone(), what: SetAside::Entries(entries) };
+        set_aside(&task).unwrap();
+        set_aside(&task).unwrap();
+        let sweep = SweepTask { folder: room.clone(), timeout: Duration::from_secs(60) };
+        assert_eq!(remove(&sweep, Instant::now() + Duration::from_secs(60)).unwrap().left, Left::Nothing);
+        for path in gone {
+            assert!(!room.join(path).exists(), "{path}");
+        }
+        for path in kept {
+            assert!(room.join(path).exists(), "{path}");
+        }
+        assert!(fs::symlink_metadata(room.join("cache/link")).is_err() && !room.join(ASIDE).exists());
     }
 }

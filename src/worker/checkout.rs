@@ -5,6 +5,7 @@ use super::folder::{Folder, FolderError, Kind};
 use super::incremental::{self, Updated};
 use super::pipeline;
 use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
+use super::say::say;
 use super::sweep;
 use crate::git::{Git, Scratch, changed, disposable, tree};
 use crate::model::{Room, Trust};
@@ -20,7 +21,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
     match make(task, deadline) {
         // A build may have left a full disk. What it left is removed by now, or will be before anything is made.
         Err(failure) if failure.kind == FailureKind::Disk => {
-            eprintln!("{failure}; once more, without what the build before has left");
+            say!("{failure}; once more, without what the build before has left");
             make(task, deadline)
         }
         done => done,
@@ -40,7 +41,7 @@ fn make(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failur
     fresh(&folder, own(task, Room::TMP).as_ref())?;
     // What `ci-clean --cache` had no time for. It is in nobody's way.
     if let Err(error) = sweep::remove(&folder, OsStr::new(cache::ASIDE)) {
-        eprintln!("{error}; it is tried again");
+        say!("{error}; it is tried again");
     }
     for name in [Room::HOME, Room::CACHE].map(OsStr::new) {
         match task.keep {

@@ -3,6 +3,7 @@
 use super::find::{self, Found};
 use super::folder::Folder;
 use super::protocol::{CollectAnswer, CollectTask, Failure, FailureKind, FileHead};
+use super::say::say;
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -28,7 +29,7 @@ pub(super) fn collect(task: &CollectTask, deadline: Instant) -> Result<CollectAn
             Found::Refused { path, why } => {
                 answer.refused += 1;
                 if answer.refused <= TOLD_MAX {
-                    eprintln!("artifacts: {path} {why}: not collected");
+                    say!("artifacts: {path} {why}: not collected");
                 }
                 return Ok(());
             }
@@ -52,7 +53,7 @@ pub(super) fn collect(task: &CollectTask, deadline: Instant) -> Result<CollectAn
         hand_over(&mut out, &FileHead { file: name, size }, file)
     })?;
     if answer.refused > TOLD_MAX {
-        eprintln!("artifacts: and {} more", answer.refused - TOLD_MAX);
+        say!("artifacts: and {} more", answer.refused - TOLD_MAX);
     }
     Ok(answer)
 }
@@ -66,7 +67,7 @@ fn hand_over(out: &mut File, head: &FileHead, file: File) -> Result<(), Failure>
         return Ok(());
     }
     // What was promised cannot be kept, and no answer may follow: whoever reads sees the stream break off.
-    eprintln!("artifacts: {} became shorter while it was read; does something still write to it?", head.file);
+    say!("artifacts: {} became shorter while it was read; does something still write to it?", head.file);
     std::process::exit(1)
 }
 

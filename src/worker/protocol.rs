@@ -5,18 +5,20 @@ mod cache;
 mod git;
 mod measure;
 mod outside;
+mod processes;
 mod release;
 mod results;
 mod secret;
 
 pub use self::artifacts::{CollectAnswer, CollectTask, FileHead, HEAD_MAX};
-pub use self::cache::{Left, SetAsideTask, SweepAnswer, SweepTask};
+pub use self::cache::{ENTRIES_TOLD, Left, SetAside, SetAsideTask, SurveyAnswer, SurveyTask, SweepAnswer, SweepTask};
 pub use self::git::{
     AskedRef, COMMITS_TOLD, CheckoutAnswer, CheckoutTask, FetchAnswer, FetchTask, FetchedRef, GitDir, Keep, REFS_ASKED,
     RefsTask, Remote, TidyTask,
 };
 pub use self::measure::{MeasureAnswer, MeasureTask};
-pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask};
+pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask, Question};
+pub use self::processes::{ProcessesAnswer, ProcessesTask};
 pub use self::release::{
     Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
     ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
@@ -63,13 +65,17 @@ pub enum Task {
     ReleaseList(ReleaseListTask),
     /// Remove releases.
     ReleaseRemove(ReleaseRemoveTask),
-    /// Ask a site how it is.
+    /// Say where the main processes of services run.
+    Processes(ProcessesTask),
+    /// Ask once how a site is.
     Health(HealthTask),
     /// Hand a message to sendmail.
     Mail(MailTask),
     /// Hand over files.
     Collect(CollectTask),
-    /// Put HOME and cache out of the way.
+    /// Say what HOME and cache hold.
+    Survey(SurveyTask),
+    /// Put HOME and cache, or entries of them, out of the way.
     SetAside(SetAsideTask),
     /// Remove what was put out of the way.
     Sweep(SweepTask),
@@ -93,9 +99,11 @@ impl Task {
             Task::ReleaseSwitch(_) => "release-switch",
             Task::ReleaseList(_) => "release-list",
             Task::ReleaseRemove(_) => "release-remove",
+            Task::Processes(_) => "processes",
             Task::Health(_) => "health",
             Task::Mail(_) => "mail",
             Task::Collect(_) => "collect",
+            Task::Survey(_) => "survey",
             Task::SetAside(_) => "set-aside",
             Task::Sweep(_) => "sweep",
             Task::Report(_) => "report",
@@ -115,16 +123,16 @@ impl Task {
             Task::Mail(task) => task.timeout,
             Task::Collect(task) => task.timeout,
             Task::Report(task) => task.timeout,
+            Task::Survey(task) => task.timeout,
             Task::Sweep(task) => task.timeout,
             Task::Measure(task) => task.timeout,
-            Task::Health(task) => {
-                let attempt = task.health.timeout.saturating_add(task.health.interval);
-                attempt.saturating_mul(task.health.attempts).saturating_add(SMALL_JOB)
-            }
+            // It keeps its own limit, and says what it saw.
+            Task::Health(task) => task.timeout.saturating_add(SMALL_JOB),
             Task::Secrets(_)
             | Task::ReleaseCheck(_)
             | Task::ReleaseSwitch(_)
             | Task::ReleaseList(_)
+            | Task::Processes(_)
             | Task::SetAside(_) => SMALL_JOB,
         }
     }
@@ -158,10 +166,12 @@ asks! {
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
     ReleaseList(ReleaseListTask) => ReleaseListAnswer;
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
+    Processes(ProcessesTask) => ProcessesAnswer;
     Health(HealthTask) => HealthAnswer;
     Mail(MailTask) => MailAnswer;
     Collect(CollectTask) => CollectAnswer;
     Report(ReportTask) => ReportAnswer;
+    Survey(SurveyTask) => SurveyAnswer;
     SetAside(SetAsideTask) => ();
     Sweep(SweepTask) => SweepAnswer;
     Measure(MeasureTask) => MeasureAnswer;

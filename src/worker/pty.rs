@@ -5,6 +5,7 @@
 //! program ─ stdout, stderr ─▶ pseudo-terminal ─▶ ci-worker pty ─▶ the step's pipe
 //! ```
 
+use super::say::say;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
@@ -45,7 +46,7 @@ pub fn main(command: &[OsString]) -> ExitCode {
         Ok(End::Killed(signal)) => die_of(signal),
         Err(error) => {
             let program = command.first().map(|word| word.to_string_lossy()).unwrap_or_default();
-            eprintln!("{program}: {error}");
+            say!("{program}: {error}");
             ExitCode::from(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTED })
         }
     }
@@ -156,7 +157,7 @@ fn forward(number: u32, sender: u32, child: Pid) {
         Some(_) if sender == 1 => {}
         Some(signal) => {
             if let Err(error) = kill(child, signal) {
-                eprintln!("{signal} cannot be passed on: {error}");
+                say!("{signal} cannot be passed on: {error}");
             }
         }
     }
@@ -177,7 +178,7 @@ fn die_of(signal: Signal) -> ExitCode {
         kill(Pid::this(), signal)
     };
     if let Err(error) = ended() {
-        eprintln!("the program ended by {signal}: {error}");
+        say!("the program ended by {signal}: {error}");
     }
     // As a shell says it; reached only if the signal did not end us.
     ExitCode::from(128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(0)))

@@ -9,6 +9,7 @@ use super::protocol::{
     Failure, FailureKind, Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask,
     ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
+use super::say::say;
 use super::sweep;
 use crate::model::ReleaseName;
 use nix::unistd::{AccessFlags, access};
@@ -88,7 +89,7 @@ pub(super) fn switch(task: &ReleaseSwitchTask) -> Result<ReleaseSwitchAnswer, Fa
     let line = format!("{time} {} {} {}\n", task.name, task.build, task.who);
     if let Err(error) = root.append(OsStr::new(LOG), &line) {
         // The release is current: to call that a failure would undo what is well.
-        eprintln!("{error}; the switch is not in {LOG}");
+        say!("{error}; the switch is not in {LOG}");
     }
     Ok(ReleaseSwitchAnswer { previous })
 }

@@ -4,6 +4,7 @@ use super::find::{self, Found};
 use super::folder::Folder;
 use super::junit::{self, Unreadable};
 use super::protocol::{Failure, ReportAnswer, ReportTask};
+use super::say::say;
 use super::tally::Tally;
 use jiff::Timestamp;
 use std::fs::File;
@@ -32,8 +33,8 @@ impl Teller {
             return;
         }
         match cases {
-            0 => eprintln!("junit: {path} {why}: not counted"),
-            _ => eprintln!("junit: {path} {why}: of it {cases} cases are counted"),
+            0 => say!("junit: {path} {why}: not counted"),
+            _ => say!("junit: {path} {why}: of it {cases} cases are counted"),
         }
     }
 }
@@ -58,7 +59,8 @@ pub(super) fn read(task: &ReportTask, deadline: Instant) -> Result<ReportAnswer,
             Ok(Counted::Whole) => tally.end_file(),
             Ok(Counted::Stale) => {
                 answer.stale += 1;
-                teller.tell(&path, "is older than this step", 0);
+                let than = if task.attempt > 1 { "is older than this attempt" } else { "is older than this step" };
+                teller.tell(&path, than, 0);
             }
             Err(why) => {
                 // What came before the fault counts: a test run that crashed has said that much.
@@ -70,10 +72,10 @@ pub(super) fn read(task: &ReportTask, deadline: Instant) -> Result<ReportAnswer,
         Ok(())
     })?;
     if teller.told > TOLD_MAX {
-        eprintln!("junit: and {} more files", teller.told - TOLD_MAX);
+        say!("junit: and {} more files", teller.told - TOLD_MAX);
     }
     (answer.report, answer.passed) = tally.end();
-    eprintln!("junit: {}", summary(&answer));
+    say!("junit: {}", summary(&answer));
     Ok(answer)
 }
 

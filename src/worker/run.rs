@@ -1,11 +1,14 @@
 //! One worker from its first to its last byte.
 
 use super::protocol::{ANSWER_MAX, Answer, Ask, Failure, FailureKind, TASK_MAX, Task};
-use super::{cache, checkout, collect, fetch, health, mail, measure, release, release_make, report, secret};
+use super::say::say;
+use super::{
+    cache, checkout, collect, fetch, health, mail, measure, processes, release, release_make, report, secret, survey,
+};
 use crate::worker::protocol::{
-    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, RefsTask, ReleaseCheckTask,
+    CheckoutTask, CollectTask, FetchTask, HealthTask, MailTask, MeasureTask, ProcessesTask, RefsTask, ReleaseCheckTask,
     ReleaseListTask, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, ReportTask, SecretsTask, SetAsideTask,
-    SweepTask, TidyTask,
+    SurveyTask, SweepTask, TidyTask,
 };
 use nix::sys::stat::{Mode, umask};
 use std::io::{self, Read, Write};
@@ -25,11 +28,16 @@ pub fn main() -> ExitCode {
         Ok(task) => watch(task),
         Err(failure) => failed(failure),
     };
+    give(&answer)
+}
+
+/// Writes the answer.
+pub(super) fn give(answer: &[u8]) -> ExitCode {
     let mut out = io::stdout().lock();
-    match out.write_all(&answer).and_then(|()| out.flush()) {
+    match out.write_all(answer).and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("the answer cannot be written: {e}");
+            say!("the answer cannot be written: {e}");
             ExitCode::FAILURE
         }
     }
@@ -76,9 +84,11 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
         Task::ReleaseSwitch(task) => said::<ReleaseSwitchTask>(release::switch(&task)),
         Task::ReleaseList(task) => said::<ReleaseListTask>(release::list(&task)),
         Task::ReleaseRemove(task) => said::<ReleaseRemoveTask>(release::remove(&task)),
-        Task::Health(task) => said::<HealthTask>(health::check(&task)),
+        Task::Processes(ProcessesTask {}) => said::<ProcessesTask>(Err(processes::not_here())),
+        Task::Health(task) => said::<HealthTask>(Ok(health::check(&task))),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
+        Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
         Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task)),
         Task::Sweep(task) => said::<SweepTask>(cache::remove(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),
@@ -86,7 +96,7 @@ fn perform(task: Task, deadline: Instant) -> Vec<u8> {
     }
 }
 
-fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
+pub(super) fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
     let answer = match done {
         Ok(answer) => Answer::Ok(answer),
         Err(failure) => return failed(failure),
@@ -99,7 +109,7 @@ fn said<T: Ask>(done: Result<T::Answer, Failure>) -> Vec<u8> {
 }
 
 fn failed(failure: Failure) -> Vec<u8> {
-    eprintln!("{failure}");
+    say!("{failure}");
     match serde_json::to_vec(&Answer::<()>::Failed(failure)) {
         Ok(text) => text,
         Err(_) => unreachable!("a kind and a line are always valid JSON"),

@@ -69,9 +69,16 @@ pub(crate) struct Blueprint {
     network: Option<Network>,
     limits: Limits,
     binds: Vec<Bind>,
+    packages: &'static [&'static str],
 }
 
 impl Blueprint {
+    /// Debian packages beside those that every machine has. The first machine with them waits for a root of its own.
+    pub(crate) fn with_packages(mut self, packages: &'static [&'static str]) -> Blueprint {
+        self.packages = packages;
+        self
+    }
+
     /// The machine reaches what the host reaches, by name, with the host's certificates and pip settings.
     pub(crate) fn with_network(mut self) -> Blueprint {
         host::require();
@@ -97,7 +104,7 @@ impl Blueprint {
     }
 
     pub(super) fn new(suite: Suite) -> Blueprint {
-        Blueprint { suite, network: None, limits: Limits::AsIs, binds: Vec::new() }
+        Blueprint { suite, network: None, limits: Limits::AsIs, binds: Vec::new(), packages: &[] }
     }
 
     /// How to get such limits on this host.
@@ -110,6 +117,10 @@ impl Blueprint {
 
     pub(super) fn network(&self) -> Option<&Network> {
         self.network.as_ref()
+    }
+
+    pub(super) fn packages(&self) -> &'static [&'static str] {
+        self.packages
     }
 
     pub(super) fn suite(&self) -> Suite {

@@ -39,7 +39,7 @@ impl Blueprint {
                 net::forget(name);
             });
         });
-        let root = Root::cached(self.suite());
+        let root = Root::cached(self.suite(), self.packages());
         let name = format!("unitci-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let controllers = match self.way() {
             Way::Bare => cgroup::v1_controllers(),

@@ -23,6 +23,9 @@ const PACKAGES: &[&str] = &[
     "procps",
     "make",
     "nginx-light",
+    "gunicorn",
+    "php-fpm",
+    "nodejs",
     "python3",
     "python3-venv",
     "sqlite3",
@@ -35,7 +38,7 @@ const PACKAGES: &[&str] = &[
 /// Run on each new tree, which is `$1`. Servers wait until a test starts them; nothing fetches packages behind a
 /// test's back; the journal is on disk, so that it survives a power cut.
 const FINISH: &str = r#"
-chroot "$1" systemctl disable nginx.service ssh.service
+chroot "$1" sh -ec 'systemctl disable nginx.service ssh.service $(cd /lib/systemd/system && echo php*-fpm.service)'
 chroot "$1" systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer man-db.timer \
     e2scrub_all.timer fstrim.timer console-getty.service systemd-firstboot.service
 mkdir -p "$1/var/log/journal"
@@ -95,11 +98,12 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// The tree for a suite, built if this suite with these packages was never built here. Whoever comes while
-    /// another process builds it waits for that one.
-    pub(super) fn cached(suite: Suite) -> Root {
+    /// The tree for a suite, built if this suite with these packages, and `more`, was never built here. Whoever comes
+    /// while another process builds it waits for that one.
+    pub(super) fn cached(suite: Suite, more: &[&str]) -> Root {
         let mut key = DefaultHasher::new();
         (PACKAGES, FINISH).hash(&mut key);
+        more.iter().for_each(|package| package.hash(&mut key));
         let roots = host::test_dir().join("roots");
         host::make_dir(&roots);
         let tree = roots.join(format!("{}-{:016x}", suite.name(), key.finish()));
@@ -107,7 +111,7 @@ impl Root {
             let lock = File::create(roots.join(format!("{}.lock", suite.name()))).expect("the lock of the roots");
             lock.lock().expect("to lock the roots");
             if !tree.exists() {
-                build(suite, &tree);
+                build(suite, more, &tree);
             }
         }
         Root { tree }
@@ -119,14 +123,14 @@ impl Root {
     }
 }
 
-fn build(suite: Suite, tree: &Path) {
+fn build(suite: Suite, more: &[&str], tree: &Path) {
     let started = Instant::now();
     eprintln!("harness: building a {} root, once: about a minute …", suite.debian());
     let part = tree.with_extension("part");
     if part.exists() {
         std::fs::remove_dir_all(&part).expect("to remove what an interrupted build left");
     }
-    let include = format!("--include={}", PACKAGES.join(","));
+    let include = format!("--include={}", [PACKAGES, more].concat().join(","));
     let finish = format!("--customize-hook={FINISH}");
     let target = part.to_str().expect("UNITCI_TEST_DIR in UTF-8");
     host::must("mmdebstrap", ["--mode=root", "--variant=minbase", &include, &finish, suite.name(), target]);

@@ -62,6 +62,18 @@ fn what_a_build_hands_out_is_kept_and_found_again() {
         ] {
             assert!(heads.contains(head), "{head:?} is not in {heads}");
         }
+        // A download that broke off goes on where it was, as long as it is the same file.
+        let part = |more: &str| {
+            let get =
+                format!("{page}/1/artifacts/dist/a%20b.bin {more} -o /tmp/part -w '%{{http_code}} %{{size_download}}'");
+            team.machine.sh(&get)
+        };
+        assert_eq!(part("-H 'Range: bytes=1000000-'"), "206 2000000");
+        let rest = format!("tail -c +1000001 {} | cmp - /tmp/part", "/tmp/whole");
+        team.machine.sh(&format!("{page}/1/artifacts/dist/a%20b.bin -o /tmp/whole; {rest}"));
+        assert_eq!(part("-H 'Range: bytes=-5' -H 'If-Range: \"other\"'"), "200 3000000");
+        assert_eq!(part(&format!("-H 'Range: bytes=-5' -H 'If-Range: \"{}\"'", &sum[..64])), "206 5");
+        assert!(part("-H 'Range: bytes=3000000-'").starts_with("416 "));
         assert!(team.machine.sh(&format!("{page}/1/")).contains("href=\"artifacts/dist/a%20b.bin\""));
 
         // A red build keeps what is in the folder; the latest of the branch is still the green one's.

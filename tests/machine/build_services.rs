@@ -228,3 +228,60 @@ fn a_stop_and_a_power_cut_end_services_too() {
     team.wait_build("gkp", 4).is_green();
     nothing_is_left(&team, "gkp");
 }
+
+#[test]
+fn a_service_has_secrets_and_limits_of_its_own() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        team.machine.sh("printf hunter2hunter2 | install -m 0600 /dev/stdin /etc/ci/credentials/db-token");
+        team.machine.sh("printf other-secret1 | install -m 0600 /dev/stdin /etc/ci/credentials/other");
+        let show = "ls ${CREDENTIALS_DIRECTORY:-/run/credentials} 2>&1 || true";
+        let serve =
+            "ls $CREDENTIALS_DIRECTORY; cat $CREDENTIALS_DIRECTORY/db-token; echo; exec python3 -u server.py 5001";
+        let ready = "ready = \"python3 ask.py 5001 ''\"\n";
+        let own = "secrets = [\"db-token\"]\nmemory = \"1G\"\ntasks = 50\ncpu = \"150%\"\n";
+        let service = |name: &str, run: &str| step(name, run).replace("[[step]]", "[[service]]");
+        let file = [
+            "[build]\nsecrets = [\"other\"]\nmemory = \"2G\"\n",
+            &service("db", serve),
+            ready,
+            own,
+            &service("plain", &format!("{show}; exec sleep 1000")),
+            &step("test", &format!("{show}; {HOLD}")),
+            &step("bare", show),
+            "secrets = []\n",
+        ];
+        prepared(&team, "gkp", &file.concat());
+        team.force("gkp");
+        team.wait_held("gkp");
+        let build = team.find_build("gkp", 1).expect("a build");
+        let index = |name: &str| build.steps.iter().position(|step| step["name"] == name).expect("such a step");
+        let limits = |name: &str| {
+            let unit = format!("ci-step-gkp-1-{}.service", index(name));
+            let show = format!("systemctl show {unit} -p MemoryMax -p TasksMax -p CPUQuotaPerSecUSec");
+            team.machine.sh(&format!("{show} | sort | tr '\\n' ' '"))
+        };
+        assert_eq!(limits("db"), "CPUQuotaPerSecUSec=1.500000s MemoryMax=1073741824 TasksMax=50 ");
+        assert_eq!(limits("plain"), "CPUQuotaPerSecUSec=infinity MemoryMax=2147483648 TasksMax=4096 ");
+        team.release("gkp");
+        let done = team.wait_build("gkp", 1);
+        done.is_green();
+        let plain = || team.machine.exists(done.log_path("db")) && team.machine.exists(done.log_path("plain"));
+        team.machine.wait_until("their logs", SOON, plain);
+        assert!(done.text("db").starts_with("db-token\n***\n"), "{}", done.text("db"));
+        let plain = done.text("plain");
+        assert!(!plain.contains("other") && !plain.contains("db-token"), "{plain}");
+        assert_eq!((done.text("test").as_str(), done.text("bare").contains("other")), ("other\n", false));
+
+        // Who was given what is seen, by name.
+        let said = team.anna("ci-status --json gkp:1").expect_success().stdout;
+        let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let secrets = |name: &str| json["steps"][index(name)]["secrets"].to_string();
+        assert_eq!([secrets("db"), secrets("test"), secrets("bare")], [r#"["db-token"]"#, r#"["other"]"#, "[]"]);
+        let said = team.anna("ci-status gkp:1").expect_success().stdout;
+        assert!(said.contains("test: other; db: db-token"), "{said}");
+        let page = team.machine.sh("curl --silent http://localhost:8010/p/gkp/1/");
+        assert!(page.contains("1 secret: db-token") && !page.contains("hunter2"), "{page}");
+        nothing_is_left(&team, "gkp");
+    }
+}

@@ -1,8 +1,12 @@
 //! What is green goes live, and what is not well comes back.
 
+mod checks;
 mod freeze;
 mod kills;
 mod rights;
+mod services;
+mod setups;
+mod stale;
 mod targets;
 
 use crate::harness::{Machine, Suite, install_into};

@@ -132,6 +132,54 @@ fn builds_wait_while_memory_is_short_and_start_by_themselves() {
     }
 }
 
+#[test]
+fn a_hot_fix_takes_the_place_of_what_runs_and_waits() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        team.machine.sh("useradd --system --home-dir /srv/gkp gkp; install -d -o gkp -g gkp /srv/gkp");
+        let hold = "touch $CI_CACHE/here-$CI_BUILD; while ! test -e $CI_CACHE/go; do sleep 0.05; done; cat fix";
+        let steps = step("test", hold) + &step("tidy", "echo tidied") + "when = \"always\"\n" + DEPLOY;
+        team.repository("gkp");
+        let source = "[source]\nurl = \"/srv/git/gkp.git\"\nbranches = [\"*\"]\nstable = \"1h\"\n";
+        team.project_file("gkp", &format!("max-builds = 2\n{source}{steps}"));
+        team.poll("gkp").expect_success();
+        let here = |number: u32| {
+            let file = team.cache("gkp", &format!("here-{number}"));
+            team.machine.wait_until("the build to be at its hold", SOON, || team.machine.exists(&file));
+        };
+        team.push("gkp", "broken", &[("fix", "no\n")]);
+        team.force("gkp");
+        here(1);
+        team.git("gkp", "push --quiet origin HEAD:topic");
+        team.anna("ci-build --force gkp -b topic").expect_success();
+        here(2);
+        // What waits for main, for want of a place and because of its stable time, is replaced.
+        team.push("gkp", "half a fix", &[("fix", "half\n")]);
+        team.poll("gkp").expect_success();
+        let fix = team.push("gkp", "the fix", &[("fix", "yes\n")]);
+        team.anna("ci-build --now gkp").expect_code(2);
+        team.anna("ci-build --force --now gkp -r HEAD").expect_code(2);
+        let said = team.anna("ci-build --force --now gkp -m 'it burns'").expect_success();
+        assert!(said.stderr.contains("gkp:1 is being stopped") && !said.stderr.contains("gkp:2"), "{}", said.story());
+        let stopped = team.wait_build("gkp", 1);
+        stopped.is("cancelled", "stopped by anna: for request ").is("cancelled", ", forced by anna: it burns");
+        assert_eq!(stopped.step("tidy"), "success", "what always runs did");
+        here(3);
+        assert_eq!(team.count("request WHERE state = 'waiting' AND ref = 'refs/heads/main'"), 0);
+        assert_eq!(team.count("build WHERE state <> 'finished' AND number = 2"), 1, "another branch's runs on");
+        team.release("gkp");
+        let build = team.wait_build("gkp", 3);
+        build.is_green();
+        assert_eq!((build.text("test").as_str(), build.row["sha"].as_str()), ("yes\n", Some(fix.as_str())));
+        team.machine.wait_until("the fix to be live", SOON, || team.machine.exists("/srv/gkp/current/fix"));
+        assert_eq!(team.machine.read_file("/srv/gkp/current/fix"), "yes\n");
+        team.wait_build("gkp", 2).is_green();
+        // With nothing to stop it is --force.
+        let said = team.anna("ci-build --force --now gkp --wait").expect_success();
+        assert!(!said.stderr.contains("is being stopped"), "{}", said.story());
+    }
+}
+
 /// The store's tip of main is what the last poll saw.
 const DEPLOY: &str = "[deploy]\nroot = \"/srv/gkp\"\nuser = \"gkp\"\n";
 

@@ -194,3 +194,44 @@ fn whoever_asks_for_a_strangers_commit_gets_it_in_the_strangers_room() {
     assert_eq!(team.count("tip WHERE ref LIKE 'refs/pull/%'"), 0);
     team.machine.wait_until("nothing to be under way", SOON, || team.count("build WHERE state <> 'finished'") == 0);
 }
+
+#[test]
+fn many_refs_at_once_are_queued_a_few_at_a_time() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        shop(&team, "ask", "");
+        let waiting = || team.count("request WHERE state = 'waiting' AND outside");
+        let update = "git --git-dir=/srv/git/shop.git update-ref --stdin";
+        let list = "c=$(git --git-dir=/srv/git/shop.git rev-parse main); for n in $(seq";
+        team.machine.sh(&format!("{list} 130); do echo create refs/pull/$n/head $c; done | {update}"));
+        team.poll("shop").expect_success();
+        assert_eq!((waiting(), team.count("request WHERE outside")), (20, 20));
+        let says = "110 changed refs from outside left for a later poll";
+        for look in ["ci-status shop", "curl --silent http://localhost:8010/p/shop/"] {
+            let said = team.anna(look).expect_success().stdout;
+            assert!(said.contains(says), "{said}");
+        }
+        let told = team.machine.sh("journalctl --no-pager -o cat MESSAGE_ID=6471532547474835a3e82b44ed69a01a");
+        assert!(told.contains("shop: 110 changed refs from outside are left for a later poll"), "{told}");
+        for expected in [40, 60, 80, 100, 100] {
+            team.poll("shop").expect_success();
+            assert_eq!(waiting(), expected);
+        }
+        let left = || {
+            let said = team.anna("ci-status --json shop").expect_success().stdout;
+            let json: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+            json["poll"]["outside_left"].as_u64().expect("a number")
+        };
+        assert_eq!(left(), 30);
+        // The team's own commits do not wait for that.
+        team.push("shop", "own work", &[("test.sh", "true\n")]);
+        team.poll("shop").expect_success();
+        team.wait_build("shop", 1).is_green();
+        // Refs that go make room.
+        team.machine.sh(&format!("{list} 130); do test $n -gt 40 || echo delete refs/pull/$n/head; done | {update}"));
+        for expected in [(82, 8), (90, 0)] {
+            team.poll("shop").expect_success();
+            assert_eq!((waiting(), left()), expected);
+        }
+    }
+}

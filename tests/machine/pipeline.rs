@@ -38,6 +38,11 @@ fn a_commit_says_its_own_steps() {
         // Both are seen where people look.
         let shown = team.anna("ci-status gkp:1").expect_success().stdout;
         assert!(shown.contains("test") && shown.contains("last"), "{shown}");
+        assert!(shown.contains("as .ci.toml of the commit says"), "{shown}");
+        let json = team.anna("ci-status --json gkp:1").expect_success().stdout;
+        assert!(json.contains("\"pipeline\": \"repository\""), "{json}");
+        let page = team.machine.sh("curl --silent http://localhost:8010/p/gkp/1/");
+        assert!(page.contains("<code>.ci.toml</code> of the commit says"), "{page}");
     }
 }
 

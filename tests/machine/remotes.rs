@@ -84,6 +84,53 @@ fn a_private_repository_over_http() {
     }
 }
 
+/// An authority of one's own, and a certificate of it for git.example.org, which is this machine.
+const AUTHORITY: &str = "cd /root
+new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+openssl req -x509 $new -days 30 -subj /CN=Example -keyout ca.key -out ca.crt 2>/dev/null
+openssl req $new -subj /CN=git.example.org -keyout /etc/nginx/git.key -out git.csr 2>/dev/null
+echo subjectAltName=DNS:git.example.org >san
+openssl x509 -req -in git.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile san -out /etc/nginx/git.crt 2>/dev/null
+echo 127.0.0.1 git.example.org >>/etc/hosts";
+
+const TLS: &str = "server {
+    listen 443 ssl;
+    server_name git.example.org;
+    ssl_certificate git.crt;
+    ssl_certificate_key git.key;
+    location / { proxy_pass http://127.0.0.1:8080; proxy_http_version 1.0; proxy_buffering off; }
+}
+";
+
+#[test]
+fn a_private_repository_over_https_with_an_authority_of_ones_own() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        team.repository("gkp");
+        team.machine.sh("git config --global safe.directory '*'");
+        serve(&team, "git-http", 8080, HTTP);
+        team.machine.sh(AUTHORITY);
+        team.machine.write_file("/etc/nginx/sites-enabled/default", TLS);
+        team.machine.sh("systemctl start nginx");
+        let source = "[source]\nurl = \"https://git.example.org/gkp.git\"\ncredential = \"gkp-git\"\n";
+        team.project_file("gkp", &format!("{source}{}", step("test", "cat README")));
+        credential(&team, "gkp-git", "ada:s3cret\n");
+
+        let unknown = team.poll("gkp").expect_code(1).stdout;
+        assert!(unknown.contains("not verified"), "{unknown}");
+        team.machine.sh("cp /root/ca.crt /usr/local/share/ca-certificates/example.crt; update-ca-certificates 2>&1");
+        team.poll("gkp").expect_success();
+        team.push("gkp", "a change", &[("README", "over https\n")]);
+        team.poll("gkp").expect_success();
+        assert_eq!(team.wait_build("gkp", 1).is_green().text("test"), "over https\n");
+        credential(&team, "gkp-git", "ada:wrong\n");
+        let wrong = team.poll("gkp").expect_code(1).stdout;
+        assert!(wrong.contains("not authorized"), "{wrong}");
+        let found = "journalctl --all | grep -c s3cret; grep -rl s3cret /var/lib/ci /var/cache/ci /run/ci || true";
+        assert_eq!(team.machine.try_sh(found).stdout.trim(), "0");
+    }
+}
+
 #[test]
 fn a_private_repository_over_ssh() {
     for suite in Suite::every() {

@@ -111,6 +111,49 @@ fn reports_from_before_are_not_counted() {
     assert_eq!(build.outcome("test"), "no test report was written: 1 test report from before");
 }
 
+/// Fails the first time, and leaves a report then; the second time it writes the other.
+const AGAIN: &str = "mkdir -p build
+if ! test -e $CI_CACHE/again; then touch $CI_CACHE/again; cp first build/report.xml; cp first build/only-first.xml; exit 1; fi
+rm $CI_CACHE/again; if test -s second; then cp second build/report.xml; fi";
+
+#[test]
+fn a_test_that_passes_on_a_retry_is_flaky_and_reports_of_earlier_attempts_are_not_counted() {
+    for suite in Suite::every() {
+        let team = Team::start(suite);
+        let retry = "retry = { times = 1 }\n";
+        team.project("gkp", &(tested("test", AGAIN, "build/*.xml") + retry));
+        let first = report(&[("pay", RED), ("ship", RED), ("old", "")]);
+        let second = report(&[("pay", ""), ("ship", ""), ("old", "")]);
+        team.push("gkp", "flaky", &[("first", &first), ("second", &second)]);
+        let build = team.build("gkp", 1);
+        build.is_green();
+        assert_eq!(build.outcome("test"), "3 tests, none failed, on attempt 2");
+        let log = build.text("test");
+        assert!(log.contains("junit: build/only-first.xml is older than this attempt: not counted"), "{log}");
+        let tests = team.tests("gkp:1");
+        assert_eq!(fates(&tests), ["shop::pay flaky null", "shop::ship flaky null"]);
+        let counts = (&tests["total"], &tests["passed"], &tests["flaky"], &tests["tests"][0]["passed_on_attempt"]);
+        assert_eq!(counts, (&3.into(), &3.into(), &2.into(), &2.into()));
+        for look in ["ci-status gkp:1", "curl --silent http://localhost:8010/p/gkp/1/"] {
+            let said = team.anna(look).expect_success().stdout;
+            assert!(said.contains("flaky: passed on retry, attempt 2") && said.contains("shop::pay"), "{said}");
+        }
+        assert_eq!(team.count("test_attempt"), 0);
+
+        // What fails in both is failing; a last attempt without a report has none.
+        let second = report(&[("pay", RED), ("ship", "")]);
+        team.push("gkp", "worse", &[("second", &second)]);
+        team.build("gkp", 2).is("warnings", "");
+        assert_eq!(fates(&team.tests("gkp:2")), ["shop::pay failing 2", "shop::ship flaky null"]);
+        team.push("gkp", "silent", &[("second", "")]);
+        let build = team.build("gkp", 3);
+        build.is("warnings", "");
+        let says = "no test report was written: 2 test reports from before, on attempt 2";
+        assert_eq!((build.outcome("test"), &team.tests("gkp:3")["total"]), (says, &0.into()));
+        team.no_unit_left("gkp");
+    }
+}
+
 #[test]
 fn a_step_that_is_stopped_has_its_reports_read_too() {
     let team = Team::start(Suite::usual()[0]);

@@ -151,3 +151,13 @@ fn what_is_no_task_gets_an_answer_too() {
         assert_eq!(failure.kind, kind, "{failure}");
     }
 }
+
+#[test]
+fn a_worker_whose_messages_nobody_reads_answers_all_the_same() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ci-worker"));
+    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(matches!(Answer::<()>::parse(&output.stdout), Ok(Answer::Failed(_))));
+}

@@ -5,22 +5,15 @@ use super::{LONG, ask, kind};
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
-use unitci::config::project::Health;
-use unitci::worker::protocol::{FailureKind, HealthAnswer, HealthTask, Line, MailAnswer, MailTask};
+use unitci::config::probe::{Http, Tcp};
+use unitci::worker::protocol::{FailureKind, HealthAnswer, HealthTask, Line, MailAnswer, MailTask, Question};
 
-fn check(url: String, contains: Option<&str>, status: u16) -> HealthAnswer {
-    let health = Health {
-        url,
-        status,
-        contains: contains.map(str::to_owned),
-        attempts: 3,
-        timeout: Duration::from_millis(800),
-        interval: Duration::from_millis(1),
-    };
-    ask(HealthTask { health }).unwrap()
+const TIMEOUT: Duration = Duration::from_millis(800);
+
+fn check(question: Question) -> HealthAnswer {
+    ask(HealthTask { question, timeout: TIMEOUT }).unwrap()
 }
 
 fn sick(seen: &str) -> HealthAnswer {
@@ -30,7 +23,9 @@ fn sick(seen: &str) -> HealthAnswer {
 #[test]
 fn what_a_site_shows() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let fine = Server::saying("HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\nlive 3f2a91c");
+    let fine = Server::saying(
+        "HTTP/1.1 200 OK\r\nContent-Length: 12\r\nX-Release: 7\r\nX-Release: 3f2a91c\r\nConnection: close\r\n\r\nlive 3f2a91c",
+    );
     let busy = Server::saying("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let round = Server::saying("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let silent = Server::start(|_, _| thread::park());
@@ -39,32 +34,45 @@ fn what_a_site_shows() {
         write(stream, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
         write(stream, &vec![b'x'; 3 << 20]);
     });
-    for (url, contains, status, expected) in [
-        (fine.url("/"), Some("3f2a91c"), 200, HealthAnswer::Healthy { attempt: 1 }),
-        (fine.url("/"), Some("other"), 200, sick("the body does not contain \"other\"")),
-        (fine.url("/"), None, 204, sick("200 OK")),
-        (busy.url("/"), None, 200, sick("503 Service Unavailable")),
-        (busy.url("/"), None, 503, HealthAnswer::Healthy { attempt: 1 }),
-        (round.url("/"), None, 200, sick("more than 3 redirects")),
-        (round.url("/"), None, 302, HealthAnswer::Healthy { attempt: 1 }),
-        (silent.url("/"), None, 200, sick("no answer within 800ms")),
-        (endless.url("/"), Some("y"), 200, sick("the body does not contain \"y\"")),
-        (format!("http://{closed}/"), None, 200, sick("connection refused")),
+    let http = |url: String, status, contains: Option<&str>, header: Option<(&str, &str)>| {
+        let contains = contains.map(str::to_owned);
+        let header = header.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+        Question::Http(Http { url, status, contains, header })
+    };
+    for (question, expected) in [
+        (http(fine.url("/"), 200, Some("3f2a91c"), None), HealthAnswer::Healthy),
+        (http(fine.url("/"), 200, Some("other"), None), sick("the body does not contain \"other\"")),
+        (http(fine.url("/"), 204, None, None), sick("200 OK")),
+        (http(fine.url("/"), 200, None, Some(("x-release", "3f2a"))), HealthAnswer::Healthy),
+        (
+            http(fine.url("/"), 200, None, Some(("X-Release", "other"))),
+            sick("the header X-Release does not contain \"other\""),
+        ),
+        (http(fine.url("/"), 200, None, Some(("X-Other", ""))), sick("there is no header X-Other")),
+        (http(busy.url("/"), 200, None, None), sick("503 Service Unavailable")),
+        (http(busy.url("/"), 503, None, None), HealthAnswer::Healthy),
+        (http(round.url("/"), 200, None, None), sick("more than 3 redirects")),
+        (http(round.url("/"), 302, None, None), HealthAnswer::Healthy),
+        (http(silent.url("/"), 200, None, None), sick("no answer within 800ms")),
+        (http(endless.url("/"), 200, Some("y"), None), sick("the body does not contain \"y\"")),
+        (http(format!("http://{closed}/"), 200, None, None), sick("connection refused")),
     ] {
-        assert_eq!(check(url.clone(), contains, status), expected, "{url}");
+        assert_eq!(check(question.clone()), expected, "{question:?}");
     }
-    let HealthAnswer::Sick { seen } = check(breaks.url("/"), Some("y"), 200) else { panic!() };
+    let HealthAnswer::Sick { seen } = check(http(breaks.url("/"), 200, Some("y"), None)) else { panic!() };
     assert!(seen.as_str().starts_with("the answer breaks off"), "{seen}");
 }
 
 #[test]
-fn a_site_may_need_a_moment() {
-    let count = AtomicU32::new(0);
-    let server = Server::start(move |_, stream| {
-        let status = if count.fetch_add(1, Ordering::SeqCst) < 2 { "502 Bad Gateway" } else { "200 OK" };
-        write(stream, format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes());
-    });
-    assert_eq!(check(server.url("/"), None, 200), HealthAnswer::Healthy { attempt: 3 });
+fn who_takes_a_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = |host: &str, port| check(Question::Tcp(Tcp { host: host.to_owned(), port }));
+    let port = listener.local_addr().unwrap().port();
+    assert_eq!(tcp("127.0.0.1", port), HealthAnswer::Healthy);
+    // The name may have an address of each kind, and one of them is enough.
+    assert_eq!(tcp("localhost", port), HealthAnswer::Healthy);
+    drop(listener);
+    assert_eq!(tcp("127.0.0.1", port), sick("connection refused"));
 }
 
 #[test]

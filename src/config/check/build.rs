@@ -39,6 +39,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
     let log_max = reader.required("log-max", size(4096));
     let artifacts_folder = reader.required("artifacts-folder", flag);
     let artifacts_max = reader.required("artifacts-max", size(0));
+    let cache_max = reader.required("cache-max", size(0));
     let journal_lines = reader.required("journal-lines", journal_lines);
     Some(Build {
         timeout: timeout?,
@@ -56,6 +57,7 @@ pub(super) fn build(reader: &mut Reader<'_, '_>) -> Option<Build> {
         log_max: log_max?,
         artifacts_folder: artifacts_folder?,
         artifacts_max: artifacts_max?,
+        cache_max: cache_max.map(|most| (most > 0).then_some(most))?,
         journal_lines: journal_lines?,
     })
 }

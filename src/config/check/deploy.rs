@@ -1,8 +1,8 @@
 //! `[deploy]` and `[[deploy]]`
 
-use super::{HOUR, SECOND};
+use super::{HOUR, SECOND, probe};
 use crate::config::fault::Fault;
-use crate::config::project::{Deploy, Health};
+use crate::config::project::Deploy;
 use crate::config::reader::Reader;
 use crate::config::value::{count, duration, flag, text, variable};
 use crate::config::{name, path, url};
@@ -45,9 +45,11 @@ fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
     let finish = reader.list("finish", text(name::command));
     let timeout = reader.required("timeout", duration(SECOND..=HOUR * 24));
     let restart = reader.distinct("restart", text(name::unit));
+    let try_restart = reader.distinct("try-restart", text(name::unit));
+    let start = reader.distinct("start", text(name::unit));
     let reload = reader.distinct("reload", text(name::unit));
     let settle = reader.required("settle", duration(Duration::ZERO..=HOUR));
-    let health = reader.optional_section("health", health);
+    let checks = probe::checks(reader);
     Some(Deploy {
         name: name?,
         branch: branch?,
@@ -63,9 +65,11 @@ fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
         finish: finish?,
         timeout: timeout?,
         restart: restart?,
+        try_restart: try_restart?,
+        start: start?,
         reload: reload?,
         settle: settle?,
-        health: health?,
+        checks: checks?,
     })
 }
 
@@ -85,21 +89,4 @@ fn shared(reader: &mut Reader<'_, '_>) -> Option<Vec<PathBuf>> {
         return None;
     }
     Some(paths)
-}
-
-fn health(reader: &mut Reader<'_, '_>) -> Option<Health> {
-    let url = reader.required("url", text(url::page));
-    let status = reader.required("status", count(100..=599));
-    let contains = reader.optional("contains", text(name::pattern));
-    let attempts = reader.required("attempts", count(1..=100));
-    let timeout = reader.required("timeout", duration(SECOND..=HOUR));
-    let interval = reader.required("interval", duration(Duration::ZERO..=HOUR));
-    Some(Health {
-        url: url?,
-        status: status?,
-        contains: contains?,
-        attempts: attempts?,
-        timeout: timeout?,
-        interval: interval?,
-    })
 }

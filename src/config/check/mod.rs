@@ -4,6 +4,7 @@ mod build;
 mod deploy;
 mod limits;
 mod order;
+mod probe;
 mod service;
 mod site;
 mod source;

@@ -1,13 +1,14 @@
 //! `[[service]]`
 
 use super::build::{SHELLS, run};
-use super::{HOUR, SECOND};
+use super::{HOUR, SECOND, limits};
 use crate::config::fault::Fault;
+use crate::config::limits::OwnLimits;
 use crate::config::name;
 use crate::config::project::{Run, Service, Shell, Step};
 use crate::config::reader::Reader;
-use crate::config::value::{duration, text, variable, word};
-use crate::model::StepName;
+use crate::config::value::{count, duration, size, text, variable, word};
+use crate::model::{SecretName, StepName};
 
 /// Most services of a project: each keeps a pipe in the supervisor's fd store.
 const SERVICES_MAX: usize = 8;
@@ -43,10 +44,22 @@ fn service(reader: &mut Reader<'_, '_>) -> Option<Service> {
     let ready = reader.optional("ready", text(name::command));
     let ready_timeout = reader.required("ready-timeout", duration(SECOND..=HOUR));
     let env = reader.map("env", variable);
+    let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
+    let memory = reader.optional("memory", size(limits::MEMORY_MIN));
+    let tasks = reader.optional("tasks", count(limits::TASKS));
+    let cpu = reader.optional("cpu", limits::cpu);
     if matches!(run, Some(Run::Script(_))) && reader.is_written("shell") {
         reader.complain("shell", Fault::Rule("a text that begins with #! names its own interpreter; leave this out"));
         return None;
     }
     shell?;
-    Some(Service { name: name?, run: run?, ready: ready?, ready_timeout: ready_timeout?, env: env? })
+    Some(Service {
+        name: name?,
+        run: run?,
+        ready: ready?,
+        ready_timeout: ready_timeout?,
+        env: env?,
+        secrets: secrets?,
+        limits: OwnLimits { memory: memory?, tasks: tasks?, cpu: cpu?, disk: None },
+    })
 }

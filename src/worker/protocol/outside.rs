@@ -1,16 +1,28 @@
 //! Tasks that meet the rest of the world: a site's health, a mail.
 
-use crate::config::project::Health;
+use crate::config::probe::{Http, Tcp};
 use crate::model::Line;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Ask a site how it is, as often as its configuration says.
+/// Ask once how something is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthTask {
-    /// What to ask and expect; `%{…}` in `contains` is already replaced.
-    pub health: Health,
+    /// What to ask and expect; `%{…}` in it is already filled in.
+    pub question: Question,
+    /// For how long at most.
+    pub timeout: Duration,
+}
+
+/// What is asked over the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Question {
+    /// For a page.
+    Http(Http),
+    /// For a connection.
+    Tcp(Tcp),
 }
 
 /// How it is.
@@ -18,13 +30,10 @@ pub struct HealthTask {
 #[serde(rename_all = "kebab-case")]
 pub enum HealthAnswer {
     /// As expected.
-    Healthy {
-        /// At which attempt, from 1.
-        attempt: u32,
-    },
-    /// Never as expected.
+    Healthy,
+    /// Not as expected.
     Sick {
-        /// What was seen at the last attempt: `503 Service Unavailable`.
+        /// What was seen: `503 Service Unavailable`.
         seen: Line,
     },
 }

@@ -17,7 +17,10 @@ pub struct ReportTask {
     pub workspace: PathBuf,
     /// Which files.
     pub patterns: Vec<WantedFiles>,
-    /// When the step began: what was there before is not of it.
+    /// The attempt of the step that they are to be of, from 1.
+    #[serde(default)]
+    pub attempt: u32,
+    /// When that began: what was there before is not of it.
     pub since: Timestamp,
     /// Tests whose fate is wanted, at most [`TESTS_ASKED`]: those that failed in the build before.
     pub asked: Vec<TestName>,
