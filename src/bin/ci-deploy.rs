@@ -1,6 +1,7 @@
 //! `ci-deploy`: make a build live, or go back; and, as units, everything around a deploy.
 
 use clap::Parser;
+use jiff::Zoned;
 use std::io::Write;
 use std::process::ExitCode;
 use unitci::cli::deploy::Arguments;
@@ -12,6 +13,7 @@ use unitci::intake::DeployWish;
 use unitci::journal;
 use unitci::model::{BuildId, BuildSpec, Outcome, Place, ProjectName, TargetName};
 use unitci::person::{self, Deploying, Foreseen, WishError};
+use unitci::plan::freeze::until;
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
@@ -40,6 +42,9 @@ fn main() -> ExitCode {
     if arguments.adopt {
         return told(person::adopt_and_tell(&place, &spec.project, arguments.target, &mut anstream::stdout()));
     }
+    if arguments.freeze || arguments.thaw {
+        return held_back(&place, &spec.project, &arguments);
+    }
     let wish = match (arguments.rollback, spec.number) {
         (true, Some(number)) => {
             anstream::eprintln!(
@@ -65,6 +70,19 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// A freeze, or its end.
+fn held_back(place: &Place, project: &ProjectName, arguments: &Arguments) -> ExitCode {
+    let (target, mut out) = (arguments.target.clone(), anstream::stdout());
+    told(match arguments.until.as_deref().map(|words| until(words, &Zoned::now())) {
+        Some(Ok(end)) => person::freeze_and_tell(place, project, target, end, arguments.reason.clone(), &mut out),
+        Some(Err(error)) => {
+            anstream::eprintln!("ci-deploy: {error}");
+            return ExitCode::from(2);
+        }
+        None => person::thaw_and_tell(place, project, target, &mut out),
+    })
 }
 
 fn told(done: Result<(), WishError>) -> ExitCode {
@@ -125,6 +143,7 @@ fn wait(place: &Place, spec: &BuildSpec, queued: &Deploying, no_wait: bool) -> R
     let said = writeln!(out, "queued: deploy of {}:{}", spec.project, queued.number);
     said.map_err(WishError::from)?;
     if no_wait {
+        person::tell_if_held(place, queued.deploy, &mut out)?;
         return Ok(ExitCode::SUCCESS);
     }
     Ok(match person::follow(place, queued.deploy, &mut out)? {

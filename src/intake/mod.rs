@@ -13,6 +13,7 @@ use crate::model::deploy::DeployOrigin;
 use crate::model::{
     BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, ReleaseName, RequestId, StepName, TargetName,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -62,6 +63,24 @@ pub enum Ask {
         target: Option<TargetName>,
         /// Why.
         reason: Option<String>,
+    },
+    /// Have nothing new go live for a while.
+    Freeze {
+        /// Of which project.
+        project: ProjectName,
+        /// On which target; none is all of them.
+        target: Option<TargetName>,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Let deploys go on before that moment.
+    Thaw {
+        /// Of which project.
+        project: ProjectName,
+        /// On which target; none is all of them.
+        target: Option<TargetName>,
     },
     /// Say what a deploy or the way back would make live, and leave all as it is.
     Foresee {
@@ -234,6 +253,11 @@ pub enum Answer {
         deploy: DeployId,
         /// The build that it makes live.
         number: BuildNumber,
+    },
+    /// The freeze, or its end, is in the store.
+    Held {
+        /// For these targets.
+        targets: Vec<TargetName>,
     },
     /// This is what would be made live.
     Foreseen {

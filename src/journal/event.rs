@@ -53,6 +53,10 @@ events! {
     DeployFailed = "f08c9385faf4444f98603f8a838f5095",
     /// A deploy was not begun: a newer build is live.
     DeploySkipped = "f1f1e369ae2d4551a8b990b154baa73a",
+    /// Nothing new goes live on a target until a moment has come.
+    TargetFrozen = "1c0fa03990024faab1f81e30efdc4f36",
+    /// That moment has come, or a person has not waited for it.
+    TargetThawed = "c5ae41bf11d14836824be2df2892d3bd",
     /// What was on a deploy target before unitci is a release.
     Adopted = "fb5ee44e52624688af179d1c2a723ee1",
     /// A configuration file cannot be used.

@@ -63,6 +63,7 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
         | Answer::Adopted { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -79,6 +80,7 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
         | Answer::Adopted { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -131,6 +133,7 @@ pub(super) fn stop(
         | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -153,6 +156,7 @@ pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefNa
         | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }

@@ -19,6 +19,7 @@ pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, W
         | Answer::Foreseen { .. }
         | Answer::Adopted { .. }
         | Answer::Queued { .. }
+        | Answer::Held { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
         | Answer::Deploying { .. }) => {

@@ -3,6 +3,7 @@
 mod adopt;
 mod cache;
 mod deploy;
+mod freeze;
 mod outside;
 mod retry;
 
@@ -21,6 +22,7 @@ use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
 use deploy::{Chosen, NotTaken, Wish, choose, choose_back, take_deploy, take_rollback};
+use freeze::NewFreeze;
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -98,6 +100,11 @@ impl Taker<'_> {
             }
             Ask::Foresee { project, target, wish } => self.foresee(&project, target.as_ref(), &wish, peer),
             Ask::Adopt { project, target } => self.adopt(&project, target.as_ref(), &peer.name),
+            Ask::Freeze { project, target, until, reason } => {
+                let reason = reason.as_deref().map(short);
+                self.freeze(&project, target.as_ref(), NewFreeze { until, reason, who: &peer.name })
+            }
+            Ask::Thaw { project, target } => self.thaw(&project, target.as_ref(), peer),
             Ask::Rollback { project, target, reason } => {
                 self.deploy(&project, target.as_ref(), reason, peer, take_rollback)
             }
@@ -260,9 +267,24 @@ impl Taker<'_> {
             DeployWish::Deploy { number, even_if_red } => {
                 choose(store.read(), &id, target, *number, *even_if_red, &peer.name)?
             }
-            DeployWish::Rollback => choose_back(store.read(), &id, &peer.name)?.0,
+            DeployWish::Rollback => choose_back(store.read(), &id, &peer.name, Timestamp::now())?.0,
         };
         Ok(Answer::Foreseen { number, commit, origin })
+    }
+
+    fn freeze(&self, project: &ProjectName, target: Option<&TargetName>, new: NewFreeze<'_>) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let targets = freeze::freeze(&mut self.store(), &config, target, new, Timestamp::now())?;
+        // What waits already is to be looked at again when it ends.
+        Wake::Deploy.up_or_warn(self.place);
+        Ok(Answer::Held { targets })
+    }
+
+    fn thaw(&self, project: &ProjectName, target: Option<&TargetName>, peer: &Peer) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let targets = freeze::thaw(&mut self.store(), &config, target, &peer.name)?;
+        Wake::Deploy.up_or_warn(self.place);
+        Ok(Answer::Held { targets })
     }
 
     fn poll(&self, projects: &[ProjectName]) -> Result<Answer, No> {
