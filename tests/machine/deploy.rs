@@ -430,7 +430,7 @@ fn what_was_there_before_is_adopted_while_it_serves_and_a_first_deploy_goes_back
         );
         machine.sh("sleep 0.3; systemctl stop ask");
         assert_eq!(machine.sh("sort -u /srv/answers"), "logo\nold: well\n");
-        assert_eq!(shop.row("releases", 0).unwrap()["live_since"].is_null(), false);
+        assert!(!shop.row("releases", 0).unwrap()["live_since"].is_null());
         assert_eq!(
             machine.sh("readlink /srv/gkp/current/media; cat /srv/gkp/shared/media/logo"),
             "../../shared/media\nlogo\n"

@@ -96,6 +96,10 @@ fn a_configuration_that_breaks_under_a_deploy_fails_it_or_has_it_wait_but_never_
     shop.hold("prepare");
     let two = shop.push_good("two");
     shop.wait_phase("prepare");
+    // A half-made one would stay until the file says again where.
+    shop.machine.wait_until("the release is whole", SOON, || {
+        shop.machine.try_sh(&format!("ls -d /srv/gkp/releases/{two}-*")).status.success()
+    });
     shop.machine.write_file(file, &broken);
     shop.machine.sh("systemctl restart ci-deploy@gkp.service");
     shop.expect(two, "failed", "ci-config check");
