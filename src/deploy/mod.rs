@@ -4,8 +4,9 @@
 //! ```text
 //! wake ─▶ dispatch ─(ci-launch)▶ carry_out, in ci-deploy@P.service
 //!                                   └▶ run: prepare ─▶ migrate ─▶ switch ─▶ services ─▶ checks ─▶ finish
-//!                                        │ workers: target       service, stale ┘          └ probe  │
-//!                                        └ the project's own: command                     └──────┴▶ undo
+//!                                        │ workers: target                 │ service    │ probe
+//!                                        └ the project's own: command      │ stale      │
+//!                                                                          └────────────┴▶ undo
 //! ```
 //!
 //! A phase is written before its work begins, and all work can be done again: whoever comes after a kill goes on from

@@ -1,22 +1,19 @@
 //! What each order comes to.
 
 use super::command::{self, Command};
-use super::work::MainProcess;
 use super::{service, step, work};
-use crate::config::project::{BuildOutside, Deploy};
+use crate::config::project::BuildOutside;
 use crate::config::{LoadError, Project, load_project};
-use crate::model::{BuildId, Place, ProjectName, Room, ServiceAction, StepIndex, TargetId, Trust, unit};
+use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
 use crate::order::{Order, Reply, Work};
-use crate::systemd::{
-    Accounting, ActiveState, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb,
-};
+use crate::systemd::{Accounting, Bus, BusError, JobError, JobResult, Property, StartError, Transient, Verb};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// How long systemd may take to set up and execute a unit of ours.
 const START: Duration = Duration::from_secs(90);
-/// How long a service of the project may take to restart; systemd's own `TimeoutStartSec=` is usually shorter.
-const SERVICE: Duration = Duration::from_secs(600);
+/// How long a service of the project may take to restart or stop; systemd's own `TimeoutStartSec=` is usually shorter.
+pub(super) const SERVICE: Duration = Duration::from_secs(600);
 
 /// A reason not to go on: the reply itself.
 pub(super) type Refusal = Reply;
@@ -25,15 +22,15 @@ pub(super) fn refused(message: impl Into<String>) -> Refusal {
     Reply::Refused { message: message.into() }
 }
 
-fn failed(error: impl std::fmt::Display) -> Refusal {
+pub(super) fn failed(error: impl std::fmt::Display) -> Refusal {
     Reply::Failed { message: error.to_string() }
 }
 
 /// Turns orders into units.
 #[derive(Debug)]
 pub(super) struct Launcher {
-    place: Place,
-    bus: Bus,
+    pub(super) place: Place,
+    pub(super) bus: Bus,
     accounting: Accounting,
 }
 
@@ -124,7 +121,7 @@ impl Launcher {
         }
     }
 
-    fn project(&self, name: &ProjectName) -> Result<Project, Refusal> {
+    pub(super) fn project(&self, name: &ProjectName) -> Result<Project, Refusal> {
         match load_project(&self.place, name) {
             Ok((_, project)) => Ok(project),
             Err(error @ LoadError::Unknown { .. }) => Err(refused(error.to_string())),
@@ -224,7 +221,7 @@ impl Launcher {
         }
     }
 
-    fn job(&self, verb: Verb, unit: &str, timeout: Duration, what: &str) -> Result<Reply, Refusal> {
+    pub(super) fn job(&self, verb: Verb, unit: &str, timeout: Duration, what: &str) -> Result<Reply, Refusal> {
         match self.bus.run_job(verb, unit, timeout) {
             Ok(JobResult::Done) => Ok(Reply::Done),
             Ok(result) => Err(Reply::Job {
@@ -233,70 +230,6 @@ impl Launcher {
             }),
             Err(error) => Err(failed(format!("{what}: {error}"))),
         }
-    }
-
-    fn service(&self, target: &TargetId, action: ServiceAction, unit: &str) -> Result<Reply, Refusal> {
-        let project = self.project(&target.project)?;
-        let deploy = work::named_target(&project, &target.target)?;
-        let key = action.key();
-        if !deploy.services().any(|named| named == (action, unit)) {
-            let file = self.place.project_file(&project.name);
-            let whose = if deploy.name.is_default() { String::new() } else { format!(", target {}", deploy.name) };
-            return Err(refused(format!("{unit} is not in `{key}` of [deploy] in {}{whose}", file.display())));
-        }
-        let verb = match action {
-            ServiceAction::TryRestart if self.is_stopped(unit)? => return Ok(Reply::Done),
-            ServiceAction::Restart | ServiceAction::TryRestart => Verb::Restart,
-            ServiceAction::Start => Verb::Start,
-            ServiceAction::Reload => Verb::Reload,
-        };
-        match action {
-            // The release before may have used up the unit's start limit; this one has not.
-            ServiceAction::Restart | ServiceAction::TryRestart | ServiceAction::Start => {
-                self.bus.reset_failed(unit).map_err(failed)?;
-            }
-            ServiceAction::Reload => {}
-        }
-        let what = format!("{key} of {unit} failed");
-        match self.job(verb, unit, SERVICE, &what) {
-            Err(Reply::Job { result, message: _ }) if result == JobResult::Failed.as_str() => {
-                // The job's result says that it failed, the unit's own says how.
-                let how = self.bus.state(unit).map_err(failed)?.result;
-                let message = format!("{what} ({result}: {how}); journalctl -u '{unit}' tells why");
-                Err(Reply::Job { result, message })
-            }
-            other => other,
-        }
-    }
-
-    /// The main processes of the services that the project's file names for a target, and of those that its sockets
-    /// start.
-    fn main_processes(&self, target: &Deploy) -> Result<Vec<MainProcess>, Refusal> {
-        let mut units: Vec<String> = Vec::new();
-        for (_, unit) in target.services() {
-            if unit.ends_with(".socket") {
-                units.extend(self.bus.triggers(unit).map_err(failed)?);
-            }
-            units.push(unit.to_owned());
-        }
-        units.sort();
-        units.dedup();
-        let mut processes = Vec::new();
-        for unit in units {
-            let state = self.bus.state(&unit).map_err(failed)?;
-            if let (Some(pid), Some(control_group)) = (state.main_pid, state.control_group) {
-                processes.push(MainProcess { unit, pid, control_group });
-            }
-        }
-        Ok(processes)
-    }
-
-    /// Whether somebody has stopped a unit, or nobody has started it. systemd's own `TryRestartUnit` leaves out two
-    /// more: one that has failed, and one that is down for a moment because it is being restarted. A killed deploy may
-    /// have left either, and its next run has to see whether the unit comes up.
-    fn is_stopped(&self, unit: &str) -> Result<bool, Refusal> {
-        let state = self.bus.state(unit).map_err(failed)?;
-        Ok(state.active == ActiveState::Inactive && self.bus.job_of(unit).map_err(failed)?.is_none())
     }
 }
 

@@ -10,6 +10,7 @@ mod secret;
 mod server;
 mod service;
 mod shell;
+mod site;
 mod step;
 mod work;
 
