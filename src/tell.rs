@@ -3,7 +3,7 @@
 use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::report::{Fate, StepTests, TestRow};
-use crate::model::{Build, BuildNumber, Deploy, Outcome, ProjectName, StepRow, StepState};
+use crate::model::{Build, BuildNumber, Deploy, Freeze, Outcome, ProjectName, StepRow, StepState, TargetId};
 use crate::plan::notify::News;
 use crate::store::Queued;
 use std::fmt::Write;
@@ -105,7 +105,7 @@ fn broken_tests(this: BuildNumber, tests: &[StepTests]) -> Vec<String> {
 pub fn deploy(site: &Site, deploy: &Deploy, outcome: Outcome, summary: &str) -> Letter {
     let shout = if outcome == Outcome::Down { "DOWN: " } else { "" };
     let subject = format!("[{}] {shout}{} {}", site.title, deploy.describe(), outcome.describe());
-    let mut body = format!("The deploy of {}: {}.\n", deploy.describe(), outcome.describe());
+    let mut body = format!("The deploy of {}, {}: {}.\n", deploy.describe(), deploy.why(), outcome.describe());
     let written = writeln!(
         body,
         "\n  {summary}\n\nThe build and its deploy: {}/p/{}/{}/",
@@ -121,6 +121,18 @@ pub fn deploy_is_told(outcome: Outcome) -> bool {
         Outcome::Failed | Outcome::RolledBack | Outcome::Down => true,
         Outcome::Deployed | Outcome::Superseded => false,
     }
+}
+
+/// Tells of a target on which nothing new goes live for a while.
+pub fn frozen(freeze: &Freeze) {
+    let text = format!("{} is {}", freeze.target, freeze.describe(|until| until.to_string()));
+    journal::emit(Event::TargetFrozen, &Subject::target(&freeze.target), Priority::Notice, &text);
+}
+
+/// Tells that a target's freeze is over, and why.
+pub fn thawed(target: &TargetId, why: &str) {
+    let text = format!("{target} is not frozen any more: {why}");
+    journal::emit(Event::TargetThawed, &Subject::target(target), Priority::Notice, &text);
 }
 
 /// Tells of a request that has been queued.

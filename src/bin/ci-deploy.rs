@@ -1,6 +1,7 @@
 //! `ci-deploy`: make a build live, or go back; and, as units, everything around a deploy.
 
 use clap::Parser;
+use jiff::Zoned;
 use std::io::Write;
 use std::process::ExitCode;
 use unitci::cli::deploy::Arguments;
@@ -11,6 +12,7 @@ use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch};
 use unitci::journal;
 use unitci::model::{BuildSpec, Outcome, Place, ProjectName, TargetName};
 use unitci::person::{self, Deploying, WishError};
+use unitci::plan::freeze::until;
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
@@ -36,6 +38,9 @@ fn main() -> ExitCode {
         anstream::eprintln!("ci-deploy: --json is for --check and --list");
         return ExitCode::from(2);
     }
+    if arguments.freeze || arguments.thaw {
+        return held_back(&place, &spec.project, &arguments);
+    }
     let queued = match (arguments.rollback, spec.number) {
         (true, Some(number)) => {
             anstream::eprintln!(
@@ -54,6 +59,26 @@ fn main() -> ExitCode {
             if error.is_only_blind() {
                 anstream::eprintln!("ci-deploy: it is queued all the same");
             }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// A freeze, or its end.
+fn held_back(place: &Place, project: &ProjectName, arguments: &Arguments) -> ExitCode {
+    let (target, mut out) = (arguments.target.clone(), anstream::stdout());
+    let told = match arguments.until.as_deref().map(|words| until(words, &Zoned::now())) {
+        Some(Ok(end)) => person::freeze_and_tell(place, project, target, end, arguments.reason.clone(), &mut out),
+        Some(Err(error)) => {
+            anstream::eprintln!("ci-deploy: {error}");
+            return ExitCode::from(2);
+        }
+        None => person::thaw_and_tell(place, project, target, &mut out),
+    };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("ci-deploy: {error}");
             ExitCode::from(error.exit_code())
         }
     }
@@ -91,6 +116,7 @@ fn wait(place: &Place, spec: &BuildSpec, queued: &Deploying, no_wait: bool) -> R
     let said = writeln!(out, "queued: deploy of {}:{}", spec.project, queued.number);
     said.map_err(WishError::from)?;
     if no_wait {
+        person::tell_if_held(place, queued.deploy, &mut out)?;
         return Ok(ExitCode::SUCCESS);
     }
     Ok(match person::follow(place, queued.deploy, &mut out)? {

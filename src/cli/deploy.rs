@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Make a green build live: a release beside the others, services restarted and checked, back if they are not well
 #[derive(Parser)]
 #[command(name = "ci-deploy", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "dispatch", "carry_out"]))]
+#[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "freeze", "thaw", "dispatch", "carry_out"]))]
 #[command(group = ArgGroup::new("units").args(["dispatch", "carry_out"]))]
 pub struct Arguments {
     /// The build, or the newest green one of the target's branch
@@ -25,14 +25,23 @@ pub struct Arguments {
     /// List releases and the last deploys
     #[arg(long)]
     pub list: bool,
+    /// Have nothing new go live until --until, on this target or all of the project; a rollback is possible all the same
+    #[arg(long, requires = "until")]
+    pub freeze: bool,
+    /// The end of a freeze: 15:00, "2026-11-27 09:00", or a duration like 2h; at most 30 days ahead
+    #[arg(long, value_name = "TIME", requires = "freeze")]
+    pub until: Option<String>,
+    /// End a freeze now
+    #[arg(long)]
+    pub thaw: bool,
     /// Why, for those who read it later
-    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "list", "units"])]
+    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "list", "thaw", "units"])]
     pub reason: Option<String>,
     /// Do not wait for the end; without this, exit 0 is live and well, 1 is not
-    #[arg(long, conflicts_with_all = ["check", "list", "units"])]
+    #[arg(long, conflicts_with_all = ["check", "list", "freeze", "thaw", "units"])]
     pub no_wait: bool,
     /// Write JSON
-    #[arg(long, conflicts_with_all = ["rollback", "units", "reason", "no_wait"])]
+    #[arg(long, conflicts_with_all = ["rollback", "freeze", "thaw", "units", "reason", "no_wait"])]
     pub json: bool,
     /// Start what is to be deployed; run by ci-deploy.service
     #[arg(long, hide = true)]

@@ -140,6 +140,31 @@ mod tests {
         ] {
             assert_eq!(origin(&merged, path), from, "{path}");
         }
+        let several = layer(
+            Layer::Project,
+            "[[deploy]]\nroot = '/r'\n[deploy.health]\nurl = 'x'\n[[deploy]]\nname = 'demo'\nuser = 'demo'",
+        );
+        let joined = merge(defaults.clone(), template.clone(), several.clone());
+        let Value::List(targets) = &joined["deploy"].value else { panic!("no list") };
+        let table = |at: usize| {
+            let Value::Table(table) = &targets[at].value else { panic!("no table") };
+            table
+        };
+        for (at, path, from) in [
+            (0, "user", "Defaults"),
+            (0, "name", "preset"),
+            (0, "health/status", "Defaults"),
+            (1, "user", "Project"),
+            (1, "name", "Project"),
+            (1, "health", "absent"),
+        ] {
+            assert_eq!(origin(table(at), path), from, "{at} {path}");
+        }
+        let one = layer(Layer::Project, "[deploy]\nroot = '/one'");
+        let replaced = merge(Table::new(), several, one);
+        assert_eq!(origin(&replaced, "deploy/root"), "Project", "one takes the place of several");
+        assert_eq!(origin(&replaced, "deploy/health"), "absent");
+
         let merged = merge(defaults, template, bare);
         assert_eq!(origin(&merged, "deploy"), "absent", "defaults make no deploy");
         assert_eq!(origin(&merged, "step"), "Defaults");

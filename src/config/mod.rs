@@ -38,9 +38,11 @@ pub mod wanted;
 
 pub use explain::{Entry, From, Header, explain};
 pub use load::{Config, LoadError, load_project, load_site};
+pub use name::is_beyond_projects;
 pub use pipeline::Pipeline;
 pub use problem::{ConfigErrors, Consequence, Problem, Styling, is_obeyed, render};
 pub use project::Project;
+pub use quantity::duration_of;
 pub use site::Site;
 pub use url::repository_address;
 pub use wanted::WantedFiles;

@@ -79,7 +79,7 @@ pub(super) fn user(name: &str) -> Result<String, WordFault> {
         Err(WordFault::User)
     } else if name == "root" {
         Err(WordFault::Root)
-    } else if name == crate::model::unit::CORE_USER
+    } else if [crate::model::unit::CORE_USER, "ci-mail", "ci-status"].contains(&name)
         || ["cib-", "cix-", "cig-"].iter().any(|ours| name.starts_with(ours))
     {
         Err(WordFault::OwnUser(name.to_owned()))
@@ -118,6 +118,11 @@ pub(super) fn unit(name: &str) -> Result<String, WordFault> {
         return Err(WordFault::SystemUnit(name.to_owned()));
     }
     Ok(name.to_owned())
+}
+
+/// Whether a unit is one that no deploy restarts or reloads: systemd's own, or unitci's.
+pub fn is_beyond_projects(unit: &str) -> bool {
+    matches!(self::unit(unit), Err(WordFault::OwnUnit(_) | WordFault::SystemUnit(_)))
 }
 
 /// Targets whose start changes the state of the whole machine, from systemd.special(7).
@@ -236,6 +241,9 @@ mod tests {
             (user, "a b", "not the name of a user"),
             (user, "unitci", "user of the CI"),
             (user, "cib-gkp", "user of the CI"),
+            (user, "ci-mail", "user of the CI"),
+            (user, "ci-status", "user of the CI"),
+            (user, "ci-shop", ""),
             (header, "X-Release", ""),
             (header, "", "name of a header"),
             (header, "X Release", "name of a header"),

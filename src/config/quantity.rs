@@ -38,6 +38,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, QuantityFault> {
     if length > DURATION_MAX { Err(QuantityFault::TooLong) } else { Ok(length) }
 }
 
+/// A duration as in the files; none if the text is not one of at most 30 days.
+pub fn duration_of(text: &str) -> Option<Duration> {
+    duration(text).ok()
+}
+
 /// Whole seconds.
 pub(super) fn seconds_of(seconds: i64) -> Result<Duration, QuantityFault> {
     let length = Duration::from_secs(u64::try_from(seconds).map_err(|_| QuantityFault::Duration)?);

@@ -1,6 +1,7 @@
 //! All deploys to one target, one after the other: `ci-deploy@P.service`, `ci-deploy@P:TARGET.service`. The unit's name
 //! is their lock.
 
+use super::dispatch::coming;
 use super::finish::{self, End, Verdict};
 use super::halt::{CarryError, ConfigTrouble};
 use super::log::{Log, close_left_open};
@@ -8,13 +9,14 @@ use super::run::{Left, Run};
 use crate::attend::Bell;
 use crate::config::project;
 use crate::config::{Project, Site, load_project};
-use crate::model::deploy::DeployOrigin;
-use crate::model::{Deploy, DeployState, Outcome, Place, TargetId};
+use crate::model::{CommitId, Deploy, DeployState, Outcome, Place, TargetId};
 use crate::order::Orders;
-use crate::plan::deploy::{Link, is_superseded, link_after};
-use crate::store::Store;
+use crate::plan::deploy::{Link, link_after};
+use crate::plan::turn::is_late;
+use crate::store::{Standing, Store, StoreError};
 use crate::systemd::{Bus, Notifier};
 use crate::wake::Wake;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// How long the manager may take to hear that we are about to end.
@@ -32,7 +34,7 @@ pub fn carry_out(place: &Place, target: &TargetId) -> Result<(), CarryError> {
     let mut store = Store::open(place)?;
     loop {
         tidy(place, &store, target)?;
-        let Some(deploy) = store.read().unfinished_deploys(target)?.into_iter().next() else { break };
+        let Some(deploy) = coming(store.read(), target, Timestamp::now())? else { break };
         match one(place, &mut store, &bell, &notifier, deploy)? {
             Left::Over => {}
             Left::UnderWay => return Ok(()),
@@ -40,7 +42,7 @@ pub fn carry_out(place: &Place, target: &TargetId) -> Result<(), CarryError> {
     }
     notifier.stopping()?;
     notifier.barrier(HEAR)?;
-    if !store.read().unfinished_deploys(target)?.is_empty() {
+    if coming(store.read(), target, Timestamp::now())?.is_some() {
         Wake::Deploy.up_or_warn(place);
     }
     Ok(())
@@ -56,8 +58,7 @@ fn tidy(place: &Place, store: &Store, target: &TargetId) -> Result<(), CarryErro
 }
 
 fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deploy: Deploy) -> Result<Left, CarryError> {
-    if let Some(newer) = overtaken(store, &deploy)? {
-        let summary = format!("{newer} is live already");
+    if let Some(summary) = too_late(store, &deploy)? {
         let end = End { deploy: &deploy, outcome: Outcome::Superseded, summary: &summary, release: Verdict::Unjudged };
         finish::record(place, store, &end, None)?;
         return Ok(Left::Over);
@@ -72,16 +73,13 @@ fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deplo
     Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, log }.run()
 }
 
-/// What is live instead, when a deploy that nobody asked for comes too late.
-fn overtaken(store: &Store, deploy: &Deploy) -> Result<Option<crate::model::ReleaseName>, CarryError> {
-    match (&deploy.state, &deploy.origin) {
-        (DeployState::Waiting, DeployOrigin::Green) => {
-            let live = store.read().live(&deploy.target_id())?.map(|release| release.name);
-            Ok(live.filter(|live| is_superseded(deploy.number, Some(live))))
-        }
-        (DeployState::Running { .. } | DeployState::Finished { .. }, _)
-        | (_, DeployOrigin::Person { .. } | DeployOrigin::Rollback { .. }) => Ok(None),
-    }
+/// Why a deploy that nobody asked for is skipped now that its turn has come.
+fn too_late(store: &Store, deploy: &Deploy) -> Result<Option<String>, StoreError> {
+    let releases = store.read().releases_on(&deploy.target_id())?;
+    let live = releases.iter().find(|release| release.live.is_some()).map(|release| &release.name);
+    let left = releases.iter().filter(|release| release.standing == Standing::Left);
+    let left: Vec<CommitId> = left.map(|release| release.commit.clone()).collect();
+    Ok(is_late(deploy, live, &left))
 }
 
 fn configuration(place: &Place, id: &TargetId) -> Result<(Site, Project, project::Deploy), ConfigTrouble> {

@@ -96,6 +96,6 @@ fn tell_journal(end: &End<'_>) {
         (Outcome::Superseded, _) => (Event::DeploySkipped, Priority::Notice),
     };
     let tail = if end.summary.is_empty() { String::new() } else { format!(": {}", end.summary) };
-    let text = format!("deploy of {}: {}{tail}", deploy.describe(), end.outcome.describe());
+    let text = format!("deploy of {}, {}: {}{tail}", deploy.describe(), deploy.why(), end.outcome.describe());
     journal::emit(event, &Subject::deploy(deploy), priority, &text);
 }

@@ -73,7 +73,7 @@ impl Run<'_> {
                 phase
             }
             DeployState::Waiting | DeployState::Finished { .. } => {
-                let why = self.deploy.origin.describe();
+                let why = self.deploy.why();
                 self.tell(Event::DeployStarted, &format!("deploy of {} begins: {why}", self.deploy.describe()));
                 Phase::Prepare
             }
@@ -174,8 +174,7 @@ impl Run<'_> {
 
     fn switch(&mut self) -> Result<(), Halt> {
         let release = self.deploy.release();
-        let why = self.deploy.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        self.point_to(&release, &format!("{}{why}", self.deploy.origin.describe()))?;
+        self.point_to(&release, &self.deploy.why())?;
         let (target, id) = (self.deploy.target_id(), self.deploy.id);
         self.store.write(|tx| tx.set_live(&target, &release, id, Timestamp::now()))?;
         Ok(())

@@ -10,6 +10,7 @@ pub use client::{AskError, ask};
 pub use server::{Peer, ServeError, serve};
 
 use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId, StepName, TargetName};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Longest question or answer, in bytes.
@@ -55,6 +56,24 @@ pub enum Ask {
         target: Option<TargetName>,
         /// Why.
         reason: Option<String>,
+    },
+    /// Have nothing new go live for a while.
+    Freeze {
+        /// Of which project.
+        project: ProjectName,
+        /// On which target; none is all of them.
+        target: Option<TargetName>,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Let deploys go on before that moment.
+    Thaw {
+        /// Of which project.
+        project: ProjectName,
+        /// On which target; none is all of them.
+        target: Option<TargetName>,
     },
     /// Empty HOME and cache of a project's builds.
     EmptyCache {
@@ -196,6 +215,11 @@ pub enum Answer {
         deploy: DeployId,
         /// The build that it makes live.
         number: BuildNumber,
+    },
+    /// The freeze, or its end, is in the store.
+    Held {
+        /// For these targets.
+        targets: Vec<TargetName>,
     },
     /// HOME and cache are empty.
     Emptied {

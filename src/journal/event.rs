@@ -53,6 +53,10 @@ events! {
     DeployFailed = "f08c9385faf4444f98603f8a838f5095",
     /// A deploy was not begun: a newer build is live.
     DeploySkipped = "f1f1e369ae2d4551a8b990b154baa73a",
+    /// Nothing new goes live on a target until a moment has come.
+    TargetFrozen = "1c0fa03990024faab1f81e30efdc4f36",
+    /// That moment has come, or a person has not waited for it.
+    TargetThawed = "c5ae41bf11d14836824be2df2892d3bd",
     /// A configuration file cannot be used.
     ConfigBroken = "d7e85bc5112d4186a3f760780be1b0ec",
     /// A mail could not be handed to the mail system.

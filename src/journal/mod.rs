@@ -46,6 +46,7 @@ pub fn emit(event: Event, subject: &Subject<'_>, priority: Priority, text: &str)
                 CI_REQUEST = subject.request.map(|request| request.0),
                 CI_DEPLOY = subject.deploy.map(|deploy| deploy.0),
                 CI_TARGET = subject.target.map(|target| target.as_str()),
+                CI_PERSON = subject.person,
                 "{}",
                 printable(text)
             )

@@ -1,7 +1,7 @@
 //! What a message is about: the fields by which `journalctl` finds it.
 
 use crate::model::{
-    BuildId, BuildNumber, CommitId, Deploy, DeployId, ProjectName, RequestId, StepName, TargetName, Verdict,
+    BuildId, BuildNumber, CommitId, Deploy, DeployId, ProjectName, RequestId, StepName, TargetId, TargetName, Verdict,
 };
 
 /// The fields of a message; what is not set is left out of the entry.
@@ -17,6 +17,7 @@ pub struct Subject<'a> {
     pub(super) request: Option<RequestId>,
     pub(super) deploy: Option<DeployId>,
     pub(super) target: Option<&'a TargetName>,
+    pub(super) person: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
@@ -35,7 +36,12 @@ impl<'a> Subject<'a> {
         Subject { project: Some(&build.project), build: Some(build.number), ..Subject::default() }
     }
 
-    /// `CI_PROJECT=`, `CI_BUILD=`, `CI_COMMIT=`, `CI_DEPLOY=` and `CI_TARGET=`
+    /// `CI_PROJECT=` and `CI_TARGET=`
+    pub fn target(target: &'a TargetId) -> Subject<'a> {
+        Subject { project: Some(&target.project), target: Some(&target.target), ..Subject::default() }
+    }
+
+    /// `CI_PROJECT=`, `CI_BUILD=`, `CI_COMMIT=`, `CI_DEPLOY=`, `CI_TARGET=`, and `CI_PERSON=` if one asked for it
     pub fn deploy(deploy: &'a Deploy) -> Subject<'a> {
         Subject {
             project: Some(&deploy.project),
@@ -43,6 +49,7 @@ impl<'a> Subject<'a> {
             commit: Some(&deploy.commit),
             deploy: Some(deploy.id),
             target: Some(&deploy.target),
+            person: deploy.origin.person(),
             ..Subject::default()
         }
     }

@@ -1,7 +1,7 @@
 //! What each order comes to.
 
 use super::command::{self, Command};
-use super::{service, step, work};
+use super::{again, service, step, work};
 use crate::config::project::BuildOutside;
 use crate::config::{LoadError, Project, load_project};
 use crate::model::{BuildId, Place, ProjectName, Room, StepIndex, Trust, unit};
@@ -62,6 +62,10 @@ impl Launcher {
             }
             Order::LookAgain => self.queue(Verb::Restart, unit::AGAIN_TIMER),
             Order::Deploy { target } => self.queue(Verb::Start, &unit::deploy_unit(&target)),
+            Order::DeployAgain { at } => {
+                self.stop_and_let_go(unit::DEPLOY_AGAIN_TIMER)?;
+                self.start(again::describe(at))
+            }
             Order::Step(step) => {
                 let [output] = these(descriptors)?;
                 let project = self.project(&step.build.project)?;

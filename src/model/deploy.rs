@@ -33,6 +33,14 @@ impl DeployOrigin {
             DeployOrigin::Rollback { name } => format!("rolled back by {name}"),
         }
     }
+
+    /// The user's name, if it was a person.
+    pub fn person(&self) -> Option<&str> {
+        match self {
+            DeployOrigin::Green => None,
+            DeployOrigin::Person { name } | DeployOrigin::Rollback { name } => Some(name),
+        }
+    }
 }
 
 /// One deploy in the store.
@@ -75,6 +83,12 @@ impl Deploy {
     pub fn describe(&self) -> String {
         let build = self.build();
         if self.target.is_default() { build.to_string() } else { format!("{build} to {}", self.target) }
+    }
+
+    /// Who or what made it happen, and why.
+    pub fn why(&self) -> String {
+        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{}{reason}", self.origin.describe())
     }
 
     /// The build that it makes live.
@@ -159,7 +173,7 @@ pub enum Outcome {
     RolledBack,
     /// It failed, and the old version does not run either.
     Down,
-    /// A newer build was live or queued already.
+    /// It came too late to make sense: something newer was live, or somebody had rolled back from its commit.
     Superseded,
 }
 
@@ -186,7 +200,7 @@ impl Outcome {
             Outcome::Failed => "not deployed; what was live still is",
             Outcome::RolledBack => "rolled back",
             Outcome::Down => "failed, and the old version is down",
-            Outcome::Superseded => "skipped, a newer build is live",
+            Outcome::Superseded => "skipped",
         }
     }
 }

@@ -62,6 +62,9 @@ pub fn deploy_unit(target: &TargetId) -> String {
     format!("ci-deploy@{target}.service")
 }
 
+/// Starts the dispatcher of deploys, the service of the same name, when a freeze ends.
+pub const DEPLOY_AGAIN_TIMER: &str = "ci-deploy.timer";
+
 /// `ci-step-gkp-42-2.service`: one step of one build.
 pub fn step_unit(build: &BuildId, step: StepIndex) -> String {
     format!("ci-step-{}-{}-{step}.service", build.project.unit_escaped(), build.number)

@@ -17,6 +17,7 @@ use crate::model::{
     BuildId, DeployId, ProjectName, ReleaseName, SecretName, ServiceAction, Slot, StepIndex, StepName, TargetId,
     TargetName, Trust,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,6 +48,12 @@ pub enum Order {
     Deploy {
         /// Which.
         target: TargetId,
+    },
+    /// Have all targets looked at again at a moment, instead of at the one that was said before; answered when the
+    /// timer runs.
+    DeployAgain {
+        /// When; whole seconds.
+        at: Timestamp,
     },
     /// Start a step; one descriptor: its output.
     Step(StepOrder),

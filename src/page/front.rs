@@ -1,6 +1,6 @@
 //! The front page: every project at a glance.
 
-use super::{Clock, Frame, Refresh, class, foreign, live_since, site_link, state};
+use super::{Clock, Frame, Refresh, class, foreign, frozen, live_by, live_since, site_link, state};
 use crate::config::Site;
 use crate::model::{Deploy, DeployState};
 use crate::view::text::{count, duration, harmless, moment};
@@ -60,6 +60,10 @@ fn headline(overview: &Overview) -> String {
         [first, second] => format!("{} and {} {many}", first.name, second.name),
         lines => format!("{} projects {many}", lines.len()),
     };
+    let down: Vec<&Line> = overview.lines.iter().filter(|line| line.is_down()).collect();
+    if !down.is_empty() {
+        return named(&down, "is down", "are down");
+    }
     match (of(Light::Red).as_slice(), of(Light::Yellow).as_slice(), of(Light::Green).as_slice()) {
         ([], [], []) => "Nothing built yet".to_owned(),
         ([], [], _) => "All is green".to_owned(),
@@ -151,20 +155,21 @@ fn live(target: &OnTarget, clock: &Clock) -> Markup {
         @match &target.live {
             Some(live) => {
                 div { (live_since(live, clock)) }
-                div { small { "build " (live.release.name.number()) @if let Some(site) = &target.site { " · " (site_link(site)) } } }
+                div { small { (live_by(live)) @if let Some(site) = &target.site { " · " (site_link(site)) } } }
             }
             None => { span.sub { "nothing yet" } }
         }
+        @if target.freeze.is_some() { div { (frozen(target, clock)) } }
         @if let Some(deploy) = target.unfinished() { (deploying(deploy)) }
     }
 }
 
-pub(super) fn deploying(deploy: &Deploy) -> Markup {
-    let phase = match &deploy.state {
-        DeployState::Running { phase, .. } => phase.as_str(),
-        DeployState::Waiting | DeployState::Finished { .. } => "waits for its turn",
+fn deploying(deploy: &Deploy) -> Markup {
+    let (word, phase) = match &deploy.state {
+        DeployState::Running { phase, .. } => ("deploying", phase.as_str()),
+        DeployState::Waiting | DeployState::Finished { .. } => ("waiting", "to be deployed"),
     };
     html! {
-        div class=(class(Light::Blue)) { (state("deploying", Light::Blue)) " build " (deploy.number) small { " · " (phase) } }
+        div class=(class(Light::Blue)) { (state(word, Light::Blue)) " build " (deploy.number) small { " · " (phase) } }
     }
 }

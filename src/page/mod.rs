@@ -19,7 +19,7 @@ pub use project::project;
 
 use crate::config::Site;
 use crate::view::text::{ago, harmless, moment};
-use crate::view::{Light, Live};
+use crate::view::{Light, Live, OnTarget};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
@@ -178,6 +178,25 @@ fn live_since(live: &Live, clock: &Clock) -> Markup {
         @match &live.subject {
             Some(subject) => { em { (foreign(subject)) } }
             None => { "commit " code { (live.release.commit.short()) } }
+        }
+    }
+}
+
+/// Which build is live, of which commit, and who or what made it so.
+fn live_by(live: &Live) -> Markup {
+    html! {
+        "build " (live.release.name.number())
+        @if live.release.commit.is_known() { " · " span.c { (live.release.commit.short()) } }
+        @if let Some(why) = live.why() { " · " (foreign(&why)) }
+    }
+}
+
+/// What holds deploys back, if a freeze does.
+fn frozen(target: &OnTarget, clock: &Clock) -> Markup {
+    html! {
+        @if let Some(freeze) = &target.freeze {
+            (state("frozen", Light::Yellow)) " until " (clock.time(freeze.until)) " by " (foreign(&freeze.by))
+            @if let Some(reason) = &freeze.reason { ": " (foreign(reason)) }
         }
     }
 }

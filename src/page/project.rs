@@ -1,9 +1,9 @@
 //! A project: what is live, what goes on, and what was.
 
 use super::front::at_work;
-use super::{Clock, Frame, Refresh, foreign, live_since, site_link, state};
+use super::{Clock, Frame, Refresh, foreign, frozen, live_by, live_since, site_link, state};
 use crate::config::Site;
-use crate::model::{Build, BuildNumber, Deploy, DeployState, Outcome, TargetName, deploy::DeployOrigin};
+use crate::model::{Build, BuildNumber, Deploy, DeployState, Outcome, TargetName};
 use crate::store::{ReleaseRow, Standing};
 use crate::view::text::{between, duration, harmless, moment};
 use crate::view::{Activity, Light, NO_TARGET, ProjectView, Setup, standing, subject, took, when};
@@ -42,11 +42,13 @@ pub fn project(site: &Site, view: &ProjectView, below: Option<BuildNumber>, cloc
                     None => { (view.why_not_live(target)) }
                 }
             }
+            @if let Some(live) = &target.live { p.sub { (live_by(live)) } }
+            @if target.freeze.is_some() { p { (frozen(target, clock)) } }
             @if let Some(url) = &target.site { p { (site_link(url)) } }
         }
         @for trouble in line.troubles() { p.bad { (harmless(&trouble.describe(clock.now))) } }
         @if let Some(left) = line.strangers_left() { p.sub { (left) } }
-        @if busy { (queue(view, clock)) }
+        @if busy || line.targets.iter().any(|target| target.unfinished().is_some()) { (queue(view, clock)) }
         (history(view, below, clock))
         @if !view.deploys.is_empty() { (deploys(&view.deploys, clock)) }
         @if !view.releases.is_empty() { (releases(&view.releases, clock)) }
@@ -155,7 +157,7 @@ fn deploys(deploys: &[Deploy], clock: &Clock) -> Markup {
                     tr {
                         th scope="row" { a href={ (deploy.number) "/" } { (deploy.number) } }
                         td { (state(word, light)) (to(&deploy.target)) }
-                        td { (foreign(&why(deploy))) @if let Some(went) = went_wrong(deploy) { br; small { (foreign(went)) } } }
+                        td { (foreign(&deploy.why())) @if let Some(went) = went_wrong(deploy) { br; small { (foreign(went)) } } }
                         td.now { (clock.ago(ended(deploy))) }
                         td.num data-l="took" { @if let Some(took) = deploy_took(deploy, clock) { (took) } }
                     }
@@ -168,18 +170,6 @@ fn deploys(deploys: &[Deploy], clock: &Clock) -> Markup {
 /// Where a deploy goes, if that has a name.
 fn to(target: &TargetName) -> Markup {
     html! { @if !target.is_default() { " to " (target) } }
-}
-
-fn why(deploy: &Deploy) -> String {
-    let who = match &deploy.origin {
-        DeployOrigin::Green => "green build".to_owned(),
-        DeployOrigin::Person { name } => format!("asked for by {name}"),
-        DeployOrigin::Rollback { name } => format!("rollback by {name}"),
-    };
-    match &deploy.reason {
-        Some(reason) => format!("{who}: {reason}"),
-        None => who,
-    }
 }
 
 pub(super) fn went_wrong(deploy: &Deploy) -> Option<&str> {

@@ -61,6 +61,7 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
         | Answer::Emptied { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -75,6 +76,7 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
         | Answer::Emptied { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -125,6 +127,7 @@ pub(super) fn stop(
         | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }
@@ -145,6 +148,7 @@ pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefNa
         | Answer::Emptied { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }

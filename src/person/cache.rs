@@ -17,6 +17,7 @@ pub fn empty_and_tell(place: &Place, project: &ProjectName) -> Result<(), WishEr
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking
         | Answer::Deploying { .. }) => Err(WishError::of(answer)),
     }

@@ -41,6 +41,7 @@ fn answered(answer: Answer) -> Result<Deploying, WishError> {
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
+        | Answer::Held { .. }
         | Answer::Looking) => Err(WishError::of(answer)),
     }
 }

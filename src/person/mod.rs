@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod deploy;
+mod freeze;
 mod poll;
 mod release;
 mod wait;
@@ -10,6 +11,7 @@ mod wait;
 pub use build::{Wish, Wished, approve_and_tell, retry, stop_and_tell, wish};
 pub use cache::empty_and_tell;
 pub use deploy::{Deploying, deploy, rollback};
+pub use freeze::{freeze_and_tell, tell_if_held, thaw_and_tell};
 pub use poll::{look, look_and_tell};
 pub use release::follow;
 pub use wait::{wait_and_tell, wait_for_build, wait_for_verdict};
@@ -83,6 +85,7 @@ impl WishError {
             | Answer::Stopping { .. }
             | Answer::Approved { .. }
             | Answer::Emptied { .. }
+            | Answer::Held { .. }
             | Answer::Looking
             | Answer::Deploying { .. } => WishError::Confused,
         }

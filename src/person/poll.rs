@@ -17,6 +17,7 @@ pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, W
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
         | Answer::Queued { .. }
+        | Answer::Held { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
         | Answer::Deploying { .. }) => {

@@ -1,10 +1,12 @@
 //! A person waits for a deploy, reading the store like anybody.
 
 use super::WishError;
+use super::freeze::held;
 use crate::model::{Deploy, DeployId, DeployState, Outcome, Phase, Place};
 use crate::output::terminal::{Look, clean};
 use crate::output::{LogError, LogReader};
 use crate::store::Store;
+use jiff::Timestamp;
 use std::io::Write;
 use std::time::Duration;
 
@@ -15,14 +17,20 @@ const LOOKS: u32 = 10;
 /// How many lines of the log of a deploy that failed are shown, and at most how many bytes.
 const TAIL: (u64, usize) = (15, 8 * 1024);
 
-/// Tells each phase as it comes, until the deploy is over; of one that failed also the end of its log.
+/// Tells what it waits for and each phase as it comes, until the deploy is over; of one that failed also the end of its log.
 pub fn follow(place: &Place, id: DeployId, out: &mut dyn Write) -> Result<Outcome, WishError> {
     let store = Store::open_read_only(place)?;
-    let (mut told, mut version) = (None, store.data_version()?);
+    let (mut told, mut held_by, mut version) = (None, None, store.data_version()?);
     loop {
         let deploy = store.read().deploy(id)?.ok_or(WishError::NoSuchDeploy(id))?;
         match &deploy.state {
-            DeployState::Waiting => {}
+            DeployState::Waiting => {
+                let holds = held(store.read(), &deploy, Timestamp::now())?;
+                if let Some(text) = holds.as_ref().filter(|_| holds != held_by) {
+                    writeln!(out, "{text}")?;
+                }
+                held_by = holds;
+            }
             DeployState::Running { phase, .. } if told == Some(*phase) => {}
             DeployState::Running { phase, .. } => {
                 told = Some(*phase);

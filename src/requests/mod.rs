@@ -2,6 +2,7 @@
 
 mod cache;
 mod deploy;
+mod freeze;
 mod outside;
 mod retry;
 
@@ -20,6 +21,7 @@ use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
 use deploy::{NotTaken, Wish, take_deploy, take_rollback};
+use freeze::NewFreeze;
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -95,6 +97,11 @@ impl Taker<'_> {
             Ask::Deploy { project, number, target, reason } => {
                 self.deploy(&project, target.as_ref(), reason, peer, |wish| take_deploy(wish, number))
             }
+            Ask::Freeze { project, target, until, reason } => {
+                let reason = reason.as_deref().map(short);
+                self.freeze(&project, target.as_ref(), NewFreeze { until, reason, who: &peer.name })
+            }
+            Ask::Thaw { project, target } => self.thaw(&project, target.as_ref(), peer),
             Ask::Rollback { project, target, reason } => {
                 self.deploy(&project, target.as_ref(), reason, peer, take_rollback)
             }
@@ -241,6 +248,21 @@ impl Taker<'_> {
         let (deploy, number) = self.store().write(|tx| take(&Wish { tx, id, target, reason, who: &peer.name, now }))?;
         Wake::Deploy.up_or_warn(self.place);
         Ok(Answer::Deploying { deploy, number })
+    }
+
+    fn freeze(&self, project: &ProjectName, target: Option<&TargetName>, new: NewFreeze<'_>) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let targets = freeze::freeze(&mut self.store(), &config, target, new, Timestamp::now())?;
+        // What waits already is to be looked at again when it ends.
+        Wake::Deploy.up_or_warn(self.place);
+        Ok(Answer::Held { targets })
+    }
+
+    fn thaw(&self, project: &ProjectName, target: Option<&TargetName>, peer: &Peer) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let targets = freeze::thaw(&mut self.store(), &config, target, &peer.name)?;
+        Wake::Deploy.up_or_warn(self.place);
+        Ok(Answer::Held { targets })
     }
 
     fn poll(&self, projects: &[ProjectName]) -> Result<Answer, No> {

@@ -84,11 +84,17 @@ fn on_target(view: &ProjectView, target: &OnTarget, screen: &Screen) -> String {
         Some(live) => {
             let since = live.release.live.map_or_else(String::new, |since| format!(" since {}", screen.moment(since)));
             let what = live.subject.as_deref().unwrap_or(live.release.commit.short());
-            let build = painted(DIM, &format!("(build {})", live.release.name.number()));
-            format!("{label}Live{since}: {} {build}\n", harmless(what))
+            let why = live.why().map(|why| format!(", {}", harmless(&why))).unwrap_or_default();
+            let (build, commit) = (live.release.name.number(), live.release.commit.short());
+            let made = painted(DIM, &format!("(build {build}, {commit}{why})"));
+            format!("{label}Live{since}: {} {made}\n", harmless(what))
         }
         None => format!("{label}{}\n", view.why_not_live(target)),
     };
+    if let Some(freeze) = &target.freeze {
+        let text = harmless(&freeze.describe(|until| screen.moment(until)));
+        out += &format!("{}\n", painted(colour(Light::Yellow), &format!("{} {text}", Light::Yellow.sign())));
+    }
     if let Some(site) = &target.site {
         out += &format!("{}\n", harmless(site));
     }

@@ -4,16 +4,13 @@
 use super::artifact::ArtifactJson;
 use super::cache::CacheJson;
 use super::report::TestsJson;
+use super::target::{DeployJson, LiveJson, ReleaseJson, TargetJson, deploy, live, on_target, release};
 use crate::config::project::StepsFrom;
 use crate::model::build::{LogSize, Role, Usage};
-use crate::model::deploy::DeployOrigin;
 use crate::model::{
-    Approval, Build, BuildState, Change, Deploy, DeployState, Origin, ReleaseName, Request, StepRow, StepState, Target,
-    Trust, Verdict,
+    Approval, Build, BuildState, Change, DeployState, Origin, Request, StepRow, StepState, Target, Trust, Verdict,
 };
-use crate::view::{
-    BuildView, Configured, Line, Live, OnTarget, Overview, ProjectView, Running, Setup, Trouble, subject,
-};
+use crate::view::{BuildView, Configured, Line, OnTarget, Overview, ProjectView, Running, Setup, Trouble, subject};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 
@@ -106,43 +103,6 @@ struct RequestJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct LiveJson<'a> {
-    release: &'a ReleaseName,
-    build: u32,
-    commit: &'a str,
-    subject: Option<&'a str>,
-    since: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
-struct TargetJson<'a> {
-    name: &'a str,
-    site: Option<&'a str>,
-    automatic: bool,
-    live: Option<LiveJson<'a>>,
-    last_deploy: Option<DeployJson<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct DeployJson<'a> {
-    id: i64,
-    target: &'a str,
-    build: u32,
-    commit: &'a str,
-    release: ReleaseName,
-    origin: &'a DeployOrigin,
-    reason: Option<&'a str>,
-    /// `waiting`, `running` or `finished`
-    state: &'static str,
-    phase: Option<&'static str>,
-    outcome: Option<&'static str>,
-    summary: Option<&'a str>,
-    queued: Timestamp,
-    started: Option<Timestamp>,
-    finished: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
 struct PollJson<'a> {
     looked: Timestamp,
     good: Option<Timestamp>,
@@ -167,14 +127,6 @@ pub(super) struct One<'a> {
     deploys: Vec<DeployJson<'a>>,
     releases: Vec<ReleaseJson<'a>>,
     cache: Option<CacheJson>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReleaseJson<'a> {
-    target: &'a str,
-    name: &'a ReleaseName,
-    commit: &'a str,
-    live_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -274,57 +226,6 @@ fn request<'a>(line: &Line, request: &'a Request) -> RequestJson<'a> {
     }
 }
 
-fn deploy(deploy: &Deploy) -> DeployJson<'_> {
-    let mut json = DeployJson {
-        id: deploy.id.0,
-        target: deploy.target.as_str(),
-        build: deploy.number.0,
-        commit: deploy.commit.as_str(),
-        release: deploy.release(),
-        origin: &deploy.origin,
-        reason: deploy.reason.as_deref(),
-        state: "waiting",
-        phase: None,
-        outcome: None,
-        summary: None,
-        queued: deploy.created,
-        started: None,
-        finished: None,
-    };
-    match &deploy.state {
-        DeployState::Waiting => {}
-        DeployState::Running { started, phase } => {
-            (json.state, json.phase, json.started) = ("running", Some(phase.as_str()), Some(*started));
-        }
-        DeployState::Finished { started, finished, outcome, summary } => {
-            json.state = "finished";
-            (json.outcome, json.summary) = (Some(outcome.as_str()), Some(summary.as_str()));
-            (json.started, json.finished) = (*started, Some(*finished));
-        }
-    }
-    json
-}
-
-fn live(live: &Live) -> LiveJson<'_> {
-    LiveJson {
-        release: &live.release.name,
-        build: live.release.name.number().0,
-        commit: live.release.commit.as_str(),
-        subject: live.subject.as_deref(),
-        since: live.release.live,
-    }
-}
-
-fn on_target(target: &OnTarget) -> TargetJson<'_> {
-    TargetJson {
-        name: target.name.as_str(),
-        site: target.site.as_deref(),
-        automatic: target.automatic,
-        live: target.live.as_ref().map(live),
-        last_deploy: target.deploy.as_ref().map(deploy),
-    }
-}
-
 fn trouble(line: &Line) -> Vec<TroubleJson<'_>> {
     let mut all = Vec::new();
     if let Setup::Broken(error) = &line.setup {
@@ -379,16 +280,7 @@ pub(super) fn project<'a>(configured: &Configured, view: &'a ProjectView) -> One
         project: line(configured, &view.line),
         builds: view.builds.iter().map(|one| build(configured, one)).collect(),
         deploys: view.deploys.iter().map(deploy).collect(),
-        releases: view
-            .releases
-            .iter()
-            .map(|release| ReleaseJson {
-                target: release.target.as_str(),
-                name: &release.name,
-                commit: release.commit.as_str(),
-                live_since: release.live,
-            })
-            .collect(),
+        releases: view.releases.iter().map(release).collect(),
         cache: super::cache::json(view),
     }
 }

@@ -13,6 +13,7 @@ mod report;
 mod seen;
 mod serve;
 mod table;
+mod target;
 mod why;
 
 pub use args::Args;

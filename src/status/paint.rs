@@ -85,7 +85,14 @@ enum Row {
 
 impl Columns {
     pub(super) fn head(names: &[&str]) -> Columns {
-        Columns { rows: vec![Row::Cells(names.iter().map(|name| Cell::new(DIM, name)).collect())] }
+        let mut columns = Columns::default();
+        columns.heading(names);
+        columns
+    }
+
+    /// The names of the columns, for what comes below.
+    pub(super) fn heading(&mut self, names: &[&str]) {
+        self.row(names.iter().map(|name| Cell::new(DIM, name)).collect());
     }
 
     pub(super) fn row(&mut self, cells: Vec<Cell>) {

@@ -3,7 +3,7 @@
 use super::paint::{BOLD, Cell, Columns, Screen};
 use crate::model::DeployState;
 use crate::view::text::duration;
-use crate::view::{Light, OnTarget, Overview, standing, took};
+use crate::view::{Light, Overview, standing, took};
 
 pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
     let mut table = Columns::head(&["PROJECT", "STATE", "BRANCH", "SINCE", "WHAT"]);
@@ -23,18 +23,21 @@ pub(super) fn queue(overview: &Overview, screen: &Screen) -> String {
             ]);
             rows += 1;
         }
-        for deploy in line.targets.iter().filter_map(OnTarget::unfinished) {
+        for (target, deploy) in line.targets.iter().filter_map(|target| Some((target, target.unfinished()?))) {
             let (word, phase) = match &deploy.state {
-                DeployState::Running { phase, .. } => ("deploying", phase.as_str()),
-                DeployState::Waiting | DeployState::Finished { .. } => ("waiting", ""),
+                DeployState::Running { phase, .. } => ("deploying", format!(" {}", phase.as_str())),
+                DeployState::Waiting | DeployState::Finished { .. } => ("waiting", String::new()),
             };
+            let frozen = target.freeze.as_ref().filter(|_| deploy.state == DeployState::Waiting);
+            let frozen = frozen.map(|freeze| format!(", {}", freeze.describe(|until| screen.moment(until))));
+            let frozen = frozen.unwrap_or_default();
             let to = if deploy.target.is_default() { String::new() } else { format!(" to {}", deploy.target) };
             table.row(vec![
                 name(),
                 Cell::state(word, Light::Blue),
                 Cell::plain("–"),
                 Cell::plain(screen.ago(deploy.created)),
-                Cell::plain(format!("deploy of build {}{to} {phase}", deploy.number).trim()),
+                Cell::plain(format!("deploy of build {}{to}{phase}{frozen}", deploy.number)),
             ]);
             rows += 1;
         }

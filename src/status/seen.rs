@@ -4,6 +4,7 @@ use super::StatusError;
 use crate::model::{BuildId, BuildNumber, BuildSpec, Place, ProjectName};
 use crate::store::{Store, StoreError};
 use crate::view::{BuildView, Configured, Overview, ProjectView};
+use jiff::Timestamp;
 
 /// The store, unless nothing has ever been polled or built here.
 pub(super) fn open_store(place: &Place) -> Result<Option<Store>, StoreError> {
@@ -16,7 +17,7 @@ pub(super) fn open_store(place: &Place) -> Result<Option<Store>, StoreError> {
 
 pub(super) fn overview(configured: &Configured, store: Option<&Store>) -> Result<Overview, StoreError> {
     match store {
-        Some(store) => store.snapshot(|read| Overview::read(configured, read)),
+        Some(store) => store.snapshot(|read| Overview::read(configured, read, Timestamp::now())),
         None => Ok(Overview::of_config(configured)),
     }
 }
@@ -29,7 +30,7 @@ pub(super) fn project(
     most: u32,
 ) -> Result<Option<ProjectView>, StoreError> {
     match store {
-        Some(store) => store.snapshot(|read| ProjectView::read(configured, read, name, below, most)),
+        Some(store) => store.snapshot(|read| ProjectView::read(configured, read, name, below, most, Timestamp::now())),
         None => Ok(ProjectView::of_config(configured, name)),
     }
 }

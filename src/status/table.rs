@@ -10,7 +10,13 @@ pub(super) fn overview(configured: &Configured, overview: &Overview, screen: &Sc
         let hint = "No projects yet. A project is one file, /etc/ci/projects.d/NAME.toml: man ci-project shows twelve lines that work.\n";
         return if configured.errors.is_empty() { hint.to_owned() } else { String::new() };
     }
-    let mut table = Columns::head(&["PROJECT", "BUILD", "RESULT", "BRANCH", "WHEN", "TOOK", "LIVE", "COMMIT"]);
+    let mut table = Columns::default();
+    for line in overview.lines.iter().filter(|line| line.is_down()) {
+        for trouble in line.troubles().iter().filter(|trouble| trouble.is_down()) {
+            table.note(RED.bold(), format!("DOWN: {}", trouble.describe(screen.now)));
+        }
+    }
+    table.heading(&["PROJECT", "BUILD", "RESULT", "BRANCH", "WHEN", "TOOK", "LIVE", "COMMIT"]);
     for line in &overview.lines {
         row(&mut table, line, screen);
     }
@@ -73,6 +79,10 @@ fn notes(table: &mut Columns, line: &Line, screen: &Screen) {
         }
     }
     for target in &line.targets {
+        if let Some(freeze) = &target.freeze {
+            let on = target.label().map(|label| format!("{label}: ")).unwrap_or_default();
+            table.note(colour(Light::Yellow), format!("{on}{}", freeze.describe(|until| screen.moment(until))));
+        }
         let Some(deploy) = target.unfinished() else { continue };
         let to = target.label().map(|label| format!(" to {label}")).unwrap_or_default();
         let text = match &deploy.state {

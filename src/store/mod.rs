@@ -7,6 +7,7 @@ mod artifact;
 mod build;
 mod cache;
 mod deploy;
+mod freeze;
 mod hold;
 mod message;
 mod migrate;

@@ -89,6 +89,12 @@ impl Read<'_> {
         all(self.0, sql, [], build)
     }
 
+    /// The deploys that made live what is live, as far as they are still kept.
+    pub fn live_deploys(&self) -> Result<Vec<Deploy>> {
+        let sql = "SELECT d.* FROM target_release r JOIN deploy d ON d.id = r.deploy WHERE r.live IS NOT NULL";
+        all(self.0, sql, [], deploy)
+    }
+
     /// The steps that run now.
     pub fn running_steps(&self) -> Result<Vec<(BuildId, StepRow)>> {
         let sql = "SELECT s.* FROM build b JOIN step s ON s.project = b.project AND s.number = b.number

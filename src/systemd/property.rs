@@ -161,6 +161,13 @@ properties! {
     /// The unit stays loaded while the calling connection lives, as by `RefUnit`.
     add_ref() = "AddRef" true;
 
+    /// `OnCalendar=` of a timer.
+    on_calendar(expression: &str) = "TimersCalendar" vec![("OnCalendar".to_owned(), expression.to_owned())];
+    /// `AccuracySec=` of a timer.
+    timer_accuracy(accuracy: Duration) = "AccuracyUSec" micros(accuracy);
+    /// `RemainAfterElapse=` of a timer.
+    remain_after_elapse(on: bool) = "RemainAfterElapse" on;
+
     /// `Type=`
     service_type(kind: ServiceType) = "Type" kind;
     /// `ExecStart=:…`: a program by its absolute path, and its arguments, none of them expanded.

@@ -1,4 +1,4 @@
-//! Transient services: described as values, started in one call, judged by the result of their start job.
+//! Transient services and timers: described as values, started in one call, judged by the result of their start job.
 
 use super::bus::{Again, Bus, BusError, body_of};
 use super::exit::Exit;
@@ -9,10 +9,10 @@ use super::watch::Seen;
 use std::time::{Duration, Instant};
 use zbus::zvariant::{OwnedObjectPath, Value};
 
-/// A service that exists until it is stopped or garbage-collected.
+/// A service, or a timer, that exists until it is stopped or garbage-collected.
 #[derive(Debug)]
 pub struct Transient {
-    /// Its name, with `.service` at the end.
+    /// Its name, with its kind at the end.
     pub unit: String,
     /// What it is; of a property given twice, lists grow and the rest is replaced.
     pub properties: Vec<Property>,

@@ -172,6 +172,11 @@ impl Bus {
         Ok(Some(group).filter(|group| !group.is_empty()))
     }
 
+    /// The name that systemd itself calls a unit by; another for an alias.
+    pub fn id_of(&self, unit: &str) -> Result<String, BusError> {
+        self.property(&path_of(unit), UNIT, "Id")
+    }
+
     /// Whether a service has a network of its own (`PrivateNetwork=`); one that does not exist has none.
     pub fn has_private_network(&self, unit: &str) -> Result<bool, BusError> {
         self.property(&path_of(unit), SERVICE, "PrivateNetwork")

@@ -1,8 +1,10 @@
 //! All projects, one line each.
 
-use super::target::{OnTarget, put_deploy, put_live};
+use super::target::{OnTarget, put_deploy, put_freeze, put_live};
 use super::{Configured, Folder, Trouble};
-use crate::model::{Build, BuildId, CommitId, ProjectName, RefName, Request, RequestId, StepRow, Verdict};
+use crate::model::{
+    Build, BuildId, CommitId, Deploy, DeployState, ProjectName, RefName, Request, RequestId, StepRow, Verdict,
+};
 use crate::plan::queue::Why;
 use crate::store::{Read, ReleaseRow, Result, SourceRow};
 use jiff::Timestamp;
@@ -68,6 +70,8 @@ pub struct Live {
     pub release: ReleaseRow,
     /// Its commit's subject; none once its build is no longer kept.
     pub subject: Option<String>,
+    /// The deploy that made it live: its own, or that of another release which was undone.
+    pub by: Option<Deploy>,
 }
 
 /// The colour of a state. It never stands alone: a word and a sign go with it.
@@ -129,12 +133,19 @@ impl Line {
             Setup::Ready { .. } | Setup::Retired => None,
         };
         let deploys = self.targets.iter().filter_map(|target| Trouble::of_deploy(target.deploy.as_ref()));
-        config.into_iter().chain(deploys).chain(Trouble::of_source(self.source.as_ref())).collect()
+        let (mut all, others): (Vec<Trouble>, Vec<Trouble>) = deploys.partition(Trouble::is_down);
+        all.extend(config.into_iter().chain(others).chain(Trouble::of_source(self.source.as_ref())));
+        all
+    }
+
+    /// Whether neither the new nor the old version runs on one of its targets.
+    pub fn is_down(&self) -> bool {
+        self.troubles().iter().any(Trouble::is_down)
     }
 
     /// What it is doing.
     pub fn activity(&self) -> Activity {
-        let deploying = self.targets.iter().any(|target| target.unfinished().is_some());
+        let deploying = self.targets.iter().any(OnTarget::is_busy);
         match (self.running.is_empty(), deploying, self.waiting.is_empty()) {
             (false, _, _) => Activity::Building,
             (true, true, _) => Activity::Deploying,
@@ -224,8 +235,21 @@ impl Line {
 }
 
 impl Live {
-    pub(super) fn new(release: ReleaseRow, build: Option<&Build>) -> Live {
-        Live { release, subject: build.and_then(super::subject).map(str::to_owned) }
+    pub(super) fn new(release: ReleaseRow, build: Option<&Build>, by: Option<Deploy>) -> Live {
+        Live { release, subject: build.and_then(super::subject).map(str::to_owned), by }
+    }
+
+    /// Who or what made it live, and why.
+    pub fn why(&self) -> Option<String> {
+        let by = self.by.as_ref()?;
+        if by.release() == self.release.name {
+            return Some(by.why());
+        }
+        let why = match &by.state {
+            DeployState::Finished { summary, .. } if !summary.is_empty() => format!(": {summary}"),
+            DeployState::Waiting | DeployState::Running { .. } | DeployState::Finished { .. } => String::new(),
+        };
+        Some(format!("back from build {}{why}", by.number))
     }
 }
 
@@ -236,7 +260,7 @@ impl Overview {
     }
 
     /// Everything, in about ten queries.
-    pub fn read(configured: &Configured, read: Read<'_>) -> Result<Overview> {
+    pub fn read(configured: &Configured, read: Read<'_>, now: Timestamp) -> Result<Overview> {
         let mut lines: BTreeMap<ProjectName, Line> =
             configured.projects.keys().map(|name| (name.clone(), Line::empty(configured, name))).collect();
         for build in read.last_builds()? {
@@ -257,16 +281,22 @@ impl Overview {
                 line.waiting.push(request);
             }
         }
-        let made_from = read.live_builds()?;
+        let (made_from, mut made_by) = (read.live_builds()?, read.live_deploys()?);
         for (name, release) in read.live_releases()? {
             let build = made_from.iter().find(|b| b.id.project == name && b.id.number == release.name.number());
             if let Some(line) = lines.get_mut(&name) {
-                put_live(&mut line.targets, Live::new(release, build));
+                let by = made_by.iter().position(|deploy| Some(deploy.id) == release.deploy);
+                put_live(&mut line.targets, Live::new(release, build, by.map(|at| made_by.swap_remove(at))));
             }
         }
         for deploy in read.last_deploys()? {
             if let Some(line) = lines.get_mut(&deploy.project) {
                 put_deploy(&mut line.targets, deploy);
+            }
+        }
+        for freeze in read.freezes()?.into_iter().filter(|freeze| freeze.holds(now)) {
+            if let Some(line) = lines.get_mut(&freeze.target.project) {
+                put_freeze(&mut line.targets, freeze);
             }
         }
         for source in read.sources()? {

@@ -2,12 +2,13 @@
 
 use super::build::is_at;
 use super::overview::{Line, Live, Running, Setup};
-use super::target::{OnTarget, put_deploy, put_live};
+use super::target::{OnTarget, put_deploy, put_freeze, put_live};
 use super::text::bytes;
 use super::{Configured, Trouble};
 use crate::model::cache::CacheSize;
 use crate::model::{Build, BuildId, BuildNumber, CommitId, Deploy, ProjectName, RefName};
 use crate::store::{Read, ReleaseRow, Result};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// Most deploys that a project's page lists.
@@ -63,6 +64,7 @@ impl ProjectView {
         name: &ProjectName,
         below: Option<BuildNumber>,
         most: u32,
+        now: Timestamp,
     ) -> Result<Option<ProjectView>> {
         // One more than is shown tells whether there is a next page.
         let mut builds = read.builds(name, below, most.saturating_add(1))?;
@@ -93,10 +95,14 @@ impl ProjectView {
         line.waiting = read.waiting()?.into_iter().filter(|request| request.ask.project == *name).collect();
         for release in view.releases.iter().filter(|release| release.live.is_some()) {
             let made_from = read.build(&BuildId { project: name.clone(), number: release.name.number() })?;
-            put_live(&mut line.targets, Live::new(release.clone(), made_from.as_ref()));
+            let by = release.deploy.map(|id| read.deploy(id)).transpose()?.flatten();
+            put_live(&mut line.targets, Live::new(release.clone(), made_from.as_ref(), by));
         }
         for deploy in read.last_deploys()?.into_iter().filter(|deploy| deploy.project == *name) {
             put_deploy(&mut line.targets, deploy);
+        }
+        for freeze in read.freezes()?.into_iter().filter(|f| f.target.project == *name && f.holds(now)) {
+            put_freeze(&mut line.targets, freeze);
         }
         line.source = read.source(name)?.filter(|_| line.setup != Setup::Retired);
         line.tips.clone_from(&view.tips);

@@ -2,7 +2,7 @@
 
 use super::overview::Live;
 use crate::config::Project;
-use crate::model::{Deploy, DeployState, ProjectName, TargetName};
+use crate::model::{Deploy, DeployState, Freeze, ProjectName, TargetName};
 
 /// One target at a glance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct OnTarget {
     pub live: Option<Live>,
     /// Its newest deploy.
     pub deploy: Option<Deploy>,
+    /// What holds deploys back.
+    pub freeze: Option<Freeze>,
 }
 
 /// What is said of a project that has no targets.
@@ -36,18 +38,24 @@ impl OnTarget {
             automatic: deploy.automatic,
             live: None,
             deploy: None,
+            freeze: None,
         };
         project.targets.iter().map(empty).collect()
     }
 
     /// A target that is only known by what is live there: its project's file says nothing of it.
     fn unnamed(name: &TargetName) -> OnTarget {
-        OnTarget { name: name.clone(), site: None, automatic: false, live: None, deploy: None }
+        OnTarget { name: name.clone(), site: None, automatic: false, live: None, deploy: None, freeze: None }
     }
 
     /// How something comes onto a target where only people deploy.
     pub fn by_hand(&self, project: &ProjectName) -> String {
         format!("people deploy there: ci-deploy {project}:N --target {}", self.name)
+    }
+
+    /// Whether something happens on it, or is about to: what a freeze holds back is not.
+    pub fn is_busy(&self) -> bool {
+        self.unfinished().is_some_and(|deploy| deploy.state != DeployState::Waiting || self.freeze.is_none())
     }
 
     /// The deploy that waits or runs, if one does.
@@ -56,6 +64,13 @@ impl OnTarget {
             DeployState::Waiting | DeployState::Running { .. } => true,
             DeployState::Finished { .. } => false,
         })
+    }
+}
+
+/// The same for a freeze that holds.
+pub(super) fn put_freeze(targets: &mut [OnTarget], freeze: Freeze) {
+    if let Some(target) = targets.iter_mut().find(|target| target.name == freeze.target.target) {
+        target.freeze = Some(freeze);
     }
 }
 

@@ -48,6 +48,14 @@ impl Trouble {
         }
     }
 
+    /// Whether neither the new nor the old version runs.
+    pub fn is_down(&self) -> bool {
+        match self {
+            Trouble::Deploy { outcome, .. } => *outcome == Outcome::Down,
+            Trouble::Config(_) | Trouble::Poll { .. } => false,
+        }
+    }
+
     /// The sentence.
     pub fn describe(&self, now: Timestamp) -> String {
         match self {

@@ -1,7 +1,9 @@
 //! What is green goes live, and what is not well comes back.
 
 mod checks;
+mod freeze;
 mod kills;
+mod rights;
 mod services;
 mod setups;
 mod stale;
@@ -289,6 +291,12 @@ fn a_first_deploy_that_fails_leaves_nothing_to_go_back_to_and_the_next_one_is_as
     shop.expect(dies, "down", "no good release before it");
     let told = shop.machine.journal(&["MESSAGE_ID=6793d2af00584232839998295cab3196", "PRIORITY=3"]);
     assert_eq!(told.len(), 1);
+    // It is shouted.
+    let sql = "SELECT subject FROM message ORDER BY id DESC LIMIT 1";
+    let mail = shop.machine.sh(&format!("sqlite3 -readonly /var/lib/ci/store/ci.sqlite '{sql}'"));
+    assert_eq!(mail, "[unitci] DOWN: gkp:1 failed, and the old version is down\n");
+    assert!(shop.machine.sh("ci-status").trim_start().starts_with("DOWN: deploy of gkp:1: failed"));
+    assert!(shop.machine.sh("curl -sSf http://localhost:8010/").contains("<h1>gkp is down</h1>"));
     let dies_too = shop.push(&[("run", "exit 4")]);
     shop.expect(dies_too, "down", "no good release before it");
     let good = shop.push_good("one");

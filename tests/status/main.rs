@@ -5,6 +5,7 @@ mod clients;
 mod pages;
 mod server;
 mod system;
+mod targets;
 mod terminal;
 
 use std::path::Path;

@@ -151,23 +151,32 @@ impl System {
     }
 
     pub fn deploy(&mut self, id: &BuildId, seed: i64, outcome: Outcome, summary: &str, minutes_ago: i64) {
-        let at = self.ago(minutes_ago);
         let target = TargetId { project: id.project.clone(), target: TargetName::default() };
-        let new = NewDeploy {
-            target: target.clone(),
-            number: id.number,
-            commit: sha(seed),
-            origin: DeployOrigin::Green,
-            reason: None,
-        };
-        let name = ReleaseName::new(id.number, &new.commit);
+        let (origin, reason) = (DeployOrigin::Green, None);
+        let new = NewDeploy { target, number: id.number, commit: sha(seed), origin, reason };
+        self.deploy_as(&new, outcome, summary, minutes_ago);
+    }
+
+    /// A deploy that has ended; one that was rolled back made the release before it live again, if there is one.
+    pub fn deploy_as(&mut self, new: &NewDeploy, outcome: Outcome, summary: &str, minutes_ago: i64) {
+        let at = self.ago(minutes_ago);
+        let target = &new.target;
+        let name = ReleaseName::new(new.number, &new.commit);
         self.write(|tx| {
-            let deploy = tx.queue_deploy(&new, at)?;
+            let deploy = tx.queue_deploy(new, at)?;
             tx.deploy_phase(deploy, Phase::Switch, at)?;
             tx.finish_deploy(deploy, outcome, summary, at + Span::new().seconds(4))?;
             let standing = if outcome == Outcome::Deployed { Standing::Good } else { Standing::Bad };
-            tx.set_release(&target, &name, &new.commit, standing)?;
-            if outcome == Outcome::Deployed { tx.set_live(&target, &name, deploy, at) } else { Ok(()) }
+            let before = tx.read().live(target)?.map(|release| release.name);
+            tx.set_release(target, &name, &new.commit, standing)?;
+            match (outcome, before) {
+                (Outcome::Deployed, _) => tx.set_live(target, &name, deploy, at),
+                (Outcome::RolledBack, Some(before)) => {
+                    tx.set_live(target, &name, deploy, at)?;
+                    tx.set_live(target, &before, deploy, at)
+                }
+                _ => Ok(()),
+            }
         });
     }
 

@@ -9,7 +9,7 @@ fn ci_status(root: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ci-status")).args(args).arg("--root").arg(root).output().unwrap()
 }
 
-fn shows(root: &Path, args: &[&str]) -> String {
+pub fn shows(root: &Path, args: &[&str]) -> String {
     let output = ci_status(root, args);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {error}");
@@ -38,7 +38,15 @@ fn texts_say_what_there_is_without_colours_in_a_pipe() {
                 "retired: it has no file any more",
             ][..],
         ),
-        (&["shop"], &["Live since", "Round prices by currency (build 1)", "https://test.example.org", "rolled-back"]),
+        (
+            &["shop"],
+            &[
+                "Live since",
+                "Round prices by currency (build 1, 01c3b2b, back from build 2: health check: ",
+                "https://test.example.org",
+                "rolled-back",
+            ],
+        ),
         (&["docs"], &["Not built yet: watching main"]),
         (
             &["shop:3"],

@@ -145,7 +145,7 @@ fn a_worker_that_looks_at_processes_can_do_nothing_else() {
 
         // The core chooses neither the processes nor the job.
         let task = r#"{"task":"release-list","root":"/"}"#;
-        let order = r#"{"order":"work","project":"gkp","work":"processes","job":"1","timeout":{"secs":60,"nanos":0}}"#;
+        let order = r#"{"order":"work","project":"gkp","work":{"processes":{"target":"default"}},"job":"1","timeout":{"secs":60,"nanos":0}}"#;
         let ask = format!(
             "import array, os, socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.connect('/run/ci/launch.sock')

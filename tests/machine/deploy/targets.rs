@@ -31,7 +31,7 @@ settle = "100ms"
 const DEMO: &str = "[Service]\nType=exec\nUser=demo\nWorkingDirectory=/srv/demo/current\n\
                     ExecStart=/usr/bin/python3 -m http.server --bind 127.0.0.1 8001\n";
 
-fn two(suite: Suite) -> Shop {
+pub(super) fn two(suite: Suite) -> Shop {
     let shop = Shop::open(suite);
     shop.machine.write_file("/etc/ci/projects.d/gkp.toml", TWO);
     shop.machine.write_file("/etc/systemd/system/demo.service", DEMO);
@@ -40,7 +40,7 @@ fn two(suite: Suite) -> Shop {
 }
 
 /// The builds that are live: on staging, on demo.
-fn live(shop: &Shop) -> [Option<u64>; 2] {
+pub(super) fn live(shop: &Shop) -> [Option<u64>; 2] {
     let project: Value = serde_json::from_str(&shop.machine.sh("ci-status gkp --json")).expect("JSON");
     let targets = project["targets"].as_array().expect("targets");
     assert_eq!([&targets[0]["name"], &targets[1]["name"]], ["staging", "demo"]);
@@ -110,18 +110,4 @@ fn targets_do_not_wait_for_each_other_and_each_takes_one_deploy_at_a_time() {
     assert_eq!(staging.iter().map(|row| row["build"].as_u64().unwrap()).collect::<Vec<_>>(), [one, two, one]);
     assert_eq!(live(&shop), [Some(one), Some(two)]);
     assert!(shop.log(two).contains("for staging"), "{}", shop.log(two));
-}
-
-#[test]
-fn a_target_may_not_what_another_of_its_project_may() {
-    let shop = two(Suite::usual()[0]);
-    for (target, unit, says) in [
-        ("staging", "demo.service", "demo.service is not in `restart` of [deploy]"),
-        ("demo", "gkp.service", "target demo"),
-        ("nowhere", "gkp.service", "gkp has no [deploy] for nowhere"),
-        ("staging", "ssh.service", "ssh.service is not in `restart`"),
-    ] {
-        let reply = give(&shop, target, "restart", unit);
-        assert!(reply["reply"] == "refused" && reply["message"].as_str().unwrap().contains(says), "{reply}");
-    }
 }
