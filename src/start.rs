@@ -6,7 +6,7 @@
 use crate::config::order::{Bounds, Rules};
 use crate::config::{Site, load_project, load_site};
 use crate::journal::{self, Event, Priority, Subject};
-use crate::model::{Place, ProjectName};
+use crate::model::{Place, ProjectName, TargetId};
 use crate::order::{Order, OrderError, Orders};
 use crate::plan::queue::{Memory, Queue, Turn, Why, decide};
 use crate::plan::supersede::superseded;
@@ -45,6 +45,17 @@ pub fn start_or_wake(place: &Place, orders: &mut Orders) {
     if let Err(error) = started {
         tracing::warn!("{error}; the dispatcher tries again");
         Wake::Build.up_or_warn(place);
+    }
+}
+
+/// Starts a target's deploys, after one was queued; their dispatcher is woken if that fails.
+///
+/// It saves the path unit and the dispatcher's own start on the way from green to live.
+pub fn deploy_or_wake(place: &Place, target: &TargetId) {
+    let order = Order::Deploy { target: target.clone() };
+    if let Err(error) = Orders::to(place).give(&order, &[]) {
+        tracing::warn!("{error}; the dispatcher of deploys tries again");
+        Wake::Deploy.up_or_warn(place);
     }
 }
 

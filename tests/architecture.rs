@@ -41,7 +41,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("tracing_journald", &["journal"]),
     ("ureq", &["worker"]),
     ("quick_xml", &["worker"]),
-    ("sha2", &["build"]),
+    ("sha2", &["build", "worker"]),
     ("percent_encoding", &["http", "page"]),
     ("zstd", &["output"]),
     ("maud", &["page", "output", "status"]),

@@ -8,10 +8,11 @@ use unitci::cli::deploy::Arguments;
 use unitci::config::{LoadError, Styling};
 use unitci::deploy::check::{self, State};
 use unitci::deploy::list::{self, Format};
-use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch};
+use unitci::deploy::{CarryError, ConfigTrouble, carry_out, dispatch, dry_run};
+use unitci::intake::DeployWish;
 use unitci::journal;
-use unitci::model::{BuildSpec, Outcome, Place, ProjectName, TargetName};
-use unitci::person::{self, Deploying, WishError};
+use unitci::model::{BuildId, BuildSpec, Outcome, Place, ProjectName, TargetName};
+use unitci::person::{self, Deploying, Foreseen, WishError};
 use unitci::plan::freeze::until;
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
@@ -38,10 +39,13 @@ fn main() -> ExitCode {
         anstream::eprintln!("ci-deploy: --json is for --check and --list");
         return ExitCode::from(2);
     }
+    if arguments.adopt {
+        return told(person::adopt_and_tell(&place, &spec.project, arguments.target, &mut anstream::stdout()));
+    }
     if arguments.freeze || arguments.thaw {
         return held_back(&place, &spec.project, &arguments);
     }
-    let queued = match (arguments.rollback, spec.number) {
+    let wish = match (arguments.rollback, spec.number) {
         (true, Some(number)) => {
             anstream::eprintln!(
                 "ci-deploy: --rollback goes to the release before the live one; to a certain build: ci-deploy {}:{number}",
@@ -49,9 +53,13 @@ fn main() -> ExitCode {
             );
             return ExitCode::from(2);
         }
-        (true, None) => person::rollback(&place, &spec.project, arguments.target, arguments.reason),
-        (false, _) => person::deploy(&place, spec, arguments.target, arguments.reason),
+        (true, None) => DeployWish::Rollback,
+        (false, number) => DeployWish::Deploy { number, even_if_red: arguments.even_if_red },
     };
+    if arguments.dry_run {
+        return foretold(&place, &spec.project, arguments.target, wish);
+    }
+    let queued = person::deploy(&place, &spec.project, arguments.target, wish, arguments.reason);
     match queued.and_then(|queued| wait(&place, spec, &queued, arguments.no_wait)) {
         Ok(code) => code,
         Err(error) => {
@@ -67,19 +75,38 @@ fn main() -> ExitCode {
 /// A freeze, or its end.
 fn held_back(place: &Place, project: &ProjectName, arguments: &Arguments) -> ExitCode {
     let (target, mut out) = (arguments.target.clone(), anstream::stdout());
-    let told = match arguments.until.as_deref().map(|words| until(words, &Zoned::now())) {
+    told(match arguments.until.as_deref().map(|words| until(words, &Zoned::now())) {
         Some(Ok(end)) => person::freeze_and_tell(place, project, target, end, arguments.reason.clone(), &mut out),
         Some(Err(error)) => {
             anstream::eprintln!("ci-deploy: {error}");
             return ExitCode::from(2);
         }
         None => person::thaw_and_tell(place, project, target, &mut out),
-    };
-    match told {
+    })
+}
+
+fn told(done: Result<(), WishError>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("ci-deploy: {error}");
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn foretold(place: &Place, project: &ProjectName, target: Option<TargetName>, wish: DeployWish) -> ExitCode {
+    let foreseen = match person::foresee(place, project, target.clone(), wish) {
+        Ok(foreseen) => foreseen,
+        Err(error) => return told(Err(error)),
+    };
+    let Foreseen { number, commit, origin } = foreseen;
+    let build = BuildId { project: project.clone(), number };
+    match dry_run::tell(place, &build, target.as_ref(), &commit, &origin, &mut anstream::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("ci-deploy: {error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -160,16 +160,18 @@ fn take_in(stream: &mut impl BufRead, half: &Path, step: StepIndex, left: Left) 
     loop {
         let mut line = Vec::new();
         stream.by_ref().take(ANSWER_MAX as u64 + 1).read_until(b'\n', &mut line)?;
-        if line.pop_if(|last| *last == b'\n').is_none() {
+        let ended = line.pop_if(|last| *last == b'\n').is_none();
+        let Ok(head) = serde_json::from_slice::<FileHead>(&line) else {
             Answer::<CollectAnswer>::parse(&line)?.into_result().map_err(CallError::Failed)?;
+            if !ended && !stream.fill_buf()?.is_empty() {
+                return Err(CallError::Stream("goes on after its answer"));
+            }
             file.sync_all()?;
             return Ok(artifacts);
-        }
+        };
         if line.len() > HEAD_MAX {
             return Err(CallError::Stream("has a head that is too long"));
         }
-        let head: FileHead =
-            serde_json::from_slice(&line).map_err(|_| CallError::Stream("has a head that cannot be read"))?;
         // The worker keeps to these as well; that it does is not believed.
         if artifacts.len() >= left.files || head.size > left.bytes.saturating_sub(offset) {
             return Err(CallError::Stream("is larger than was allowed"));
@@ -178,8 +180,9 @@ fn take_in(stream: &mut impl BufRead, half: &Path, step: StepIndex, left: Left) 
             return Err(CallError::Stream("has the same name twice"));
         }
         let sha256 = copy(stream, &mut file, head.size)?;
-        artifacts.push(Artifact { path: head.file, step, offset, size: head.size, sha256 });
-        offset += head.size;
+        let FileHead { file: path, size, executable } = head;
+        artifacts.push(Artifact { path, step, offset, size, sha256, executable });
+        offset += size;
     }
 }
 
@@ -224,10 +227,12 @@ mod tests {
         let whole = taken(&format!("{a}{b}{end}")).unwrap();
         let told: Vec<_> = whole.iter().map(|x| (x.path.as_str(), x.offset, x.size, &x.sha256.as_str()[..8])).collect();
         assert_eq!(told, [("dist/a", 0, 3, "ba7816bf"), ("b", 3, 7, "7d1a5412")]);
+        assert_eq!(taken(&format!("{a}{end}\n")).unwrap().len(), 1);
         assert_eq!(taken(end), Ok(Vec::new()));
         for (stream, says) in [
             (a.to_owned(), "no answer"),
-            (format!("{a}{end}\n"), "cannot be read"),
+            (format!("{end}\n{a}"), "goes on after its answer"),
+            (format!("{a}{end}{end}"), "cannot be read"),
             ("{\"file\":\"a\",\"size\":9}\nabc".to_owned(), "broke off"),
             ("{\"file\":\"a\",\"size\":9}\nabc".to_owned() + end, "cannot be read"),
             ("{\"file\":\"../a\",\"size\":0}\n".to_owned() + end, "cannot be read"),
@@ -239,7 +244,7 @@ mod tests {
                 format!("{a}{{\"file\":\"b\",\"size\":0}}\n{{\"file\":\"c\",\"size\":0}}\n{end}"),
                 "larger than was allowed",
             ),
-            (format!("{}\n{end}", "x".repeat(HEAD_MAX + 1)), "too long"),
+            (format!("{{\"file\":\"a\",{}\"size\":0}}\n{end}", " ".repeat(HEAD_MAX)), "too long"),
             (format!("{a}{{\"failed\":{{\"kind\":\"too-large\",\"message\":\"much\"}}}}"), "much"),
         ] {
             let error = taken(&stream).unwrap_err();

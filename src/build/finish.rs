@@ -5,11 +5,12 @@ use crate::config::{Project, Site};
 use crate::journal::{self, Event, Priority, Subject};
 use crate::model::build::Role;
 use crate::model::deploy::DeployOrigin;
-use crate::model::{Build, CommitId, Place, StepRow, StepState, TargetId, Trust, Verdict};
+use crate::model::{Build, Place, StepRow, StepState, TargetId, Trust, Verdict};
 use crate::plan::rerun::may_go_live;
 use crate::plan::result::contribution;
 use crate::plan::{deploy as plan_deploy, notify as plan_notify};
-use crate::store::{NewDeploy, NewMessage, Standing, Store, StoreError, Tx};
+use crate::start::deploy_or_wake;
+use crate::store::{NewDeploy, NewMessage, Store, StoreError, Tx};
 use crate::tell;
 use crate::wake::Wake;
 use jiff::Timestamp;
@@ -59,8 +60,8 @@ pub(super) fn record(place: &Place, store: &mut Store, end: &End<'_>) -> Result<
     let now = Timestamp::now();
     let Some(follows) = store.write_patiently(|tx| finish(tx, end, now))? else { return Ok(()) };
     tell_journal(end);
-    if follows.deploy {
-        Wake::Deploy.up_or_warn(place);
+    for target in &follows.deploys {
+        deploy_or_wake(place, target);
     }
     if follows.mail {
         Wake::Notify.up_or_warn(place);
@@ -72,7 +73,7 @@ pub(super) fn record(place: &Place, store: &mut Store, end: &End<'_>) -> Result<
 
 /// What was queued with the verdict.
 struct Follows {
-    deploy: bool,
+    deploys: Vec<TargetId>,
     mail: bool,
 }
 
@@ -81,27 +82,22 @@ fn finish(tx: &Tx<'_>, end: &End<'_>, now: Timestamp) -> Result<Option<Follows>,
     if !tx.finish_build(id, end.verdict, end.summary, now)? {
         return Ok(None);
     }
-    let Some(project) = end.project else { return Ok(Some(Follows { deploy: false, mail: false })) };
+    let Some(project) = end.project else { return Ok(Some(Follows { deploys: Vec::new(), mail: false })) };
     let head = tx.read().source(&id.project)?.and_then(|source| source.head);
-    let releases = tx.read().releases(&id.project)?;
     let tips = tx.read().tips(&id.project)?;
     let tip = end.build.reference.as_ref().and_then(|reference| tips.get(reference));
     let newest = may_go_live(&end.build.origin, end.build.commit.as_ref(), tip);
-    let mut deploy = false;
+    let mut deploys = Vec::new();
     for target in project.targets.iter().filter(|_| newest) {
-        let left: Vec<CommitId> = releases
-            .iter()
-            .filter(|release| release.target == target.name && release.standing == Standing::Left)
-            .map(|release| release.commit.clone())
-            .collect();
+        let to = TargetId { project: id.project.clone(), target: target.name.clone() };
+        let left = tx.read().left_commits(&to)?;
         if let Ok(commit) = plan_deploy::goes_live(end.build, end.verdict, target, head.as_ref(), &left) {
-            let target = TargetId { project: id.project.clone(), target: target.name.clone() };
-            let new = NewDeploy { target, number: id.number, commit, origin: DeployOrigin::Green, reason: None };
-            tx.queue_deploy(&new, now)?;
-            deploy = true;
+            let origin = DeployOrigin::Green;
+            tx.queue_deploy(&NewDeploy { target: to.clone(), number: id.number, commit, origin, reason: None }, now)?;
+            deploys.push(to);
         }
     }
-    Ok(Some(Follows { deploy, mail: queue_mail(tx, end, project, now)? }))
+    Ok(Some(Follows { deploys, mail: queue_mail(tx, end, project, now)? }))
 }
 
 fn queue_mail(tx: &Tx<'_>, end: &End<'_>, project: &Project, now: Timestamp) -> Result<bool, StoreError> {

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Make a green build live: a release beside the others, services restarted and checked, back if they are not well
 #[derive(Parser)]
 #[command(name = "ci-deploy", version, arg_required_else_help = true)]
-#[command(group = ArgGroup::new("mode").args(["rollback", "check", "list", "freeze", "thaw", "dispatch", "carry_out"]))]
+#[command(group = ArgGroup::new("mode")
+    .args(["rollback", "check", "adopt", "list", "freeze", "thaw", "dispatch", "carry_out"]))]
 #[command(group = ArgGroup::new("units").args(["dispatch", "carry_out"]))]
 pub struct Arguments {
     /// The build, or the newest green one of the target's branch
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Say what a first deploy would miss, and the commands that mend it; exits 1 if anything is missing or unseen
     #[arg(long)]
     pub check: bool,
+    /// Make a release of the folder that is in the place of `current`, the first to go back to; what is shared moves to shared/
+    #[arg(long)]
+    pub adopt: bool,
     /// List releases and the last deploys
     #[arg(long)]
     pub list: bool,
@@ -34,14 +38,20 @@ pub struct Arguments {
     /// End a freeze now
     #[arg(long)]
     pub thaw: bool,
+    /// Deploy PROJECT:N although it is not green; says who and why wherever the deploy is shown
+    #[arg(long, requires = "reason", conflicts_with = "mode")]
+    pub even_if_red: bool,
+    /// Say step by step what would happen, with units, users and paths, and change nothing
+    #[arg(long, conflicts_with_all = ["check", "adopt", "list", "freeze", "thaw", "units", "no_wait"])]
+    pub dry_run: bool,
     /// Why, for those who read it later
-    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "list", "thaw", "units"])]
+    #[arg(short = 'm', long, value_name = "REASON", conflicts_with_all = ["check", "adopt", "list", "thaw", "units"])]
     pub reason: Option<String>,
     /// Do not wait for the end; without this, exit 0 is live and well, 1 is not
-    #[arg(long, conflicts_with_all = ["check", "list", "freeze", "thaw", "units"])]
+    #[arg(long, conflicts_with_all = ["check", "adopt", "list", "freeze", "thaw", "units"])]
     pub no_wait: bool,
     /// Write JSON
-    #[arg(long, conflicts_with_all = ["rollback", "freeze", "thaw", "units", "reason", "no_wait"])]
+    #[arg(long, conflicts_with_all = ["rollback", "adopt", "freeze", "thaw", "units", "reason", "no_wait", "dry_run"])]
     pub json: bool,
     /// Start what is to be deployed; run by ci-deploy.service
     #[arg(long, hide = true)]

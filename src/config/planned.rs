@@ -14,7 +14,6 @@ static KEYS: &[Planned] = &[
     ("build", "caches", Some("HOME lasts from build to build")),
     ("build", "cache", Some("HOME lasts from build to build")),
     ("step", "caches", Some("HOME lasts from build to build")),
-    ("deploy", "secrets", None),
     ("deploy", "freeze", Some("ci-deploy --freeze holds deploys back")),
     ("notify", "irc", None),
     ("notify", "webhook", None),

@@ -294,8 +294,12 @@ pub struct Deploy {
     pub keep_releases: u32,
     /// `shared`: paths inside a release that link into `shared/`; relative, normalized.
     pub shared: Vec<PathBuf>,
+    /// `artifacts`: those of the build that are put into the release, at the same paths.
+    pub artifacts: Vec<WantedFiles>,
     /// `env` of `prepare`, `migrate` and `finish`.
     pub env: BTreeMap<String, String>,
+    /// `secrets` of the same.
+    pub secrets: Vec<SecretName>,
     /// `prepare`: command lines run in the new release before the switch.
     pub prepare: Vec<String>,
     /// `migrate`: the same, after `prepare`.

@@ -60,6 +60,23 @@ impl WantedFiles {
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
+
+    /// Whether it means this file; `path` is relative and normalized.
+    pub fn takes(&self, path: &str) -> bool {
+        let names: Vec<&str> = path.split('/').collect();
+        takes(&self.parts, &names)
+    }
+}
+
+fn takes(parts: &[Part], names: &[&str]) -> bool {
+    match (parts.split_first(), names.split_first()) {
+        // What is left lies in a folder that was meant; `**` alone at the end means what is in it, too.
+        (None, _) => true,
+        (Some((Part::Folders, [])), _) => !names.is_empty(),
+        (Some((Part::Folders, rest)), name) => takes(rest, names) || name.is_some_and(|(_, names)| takes(parts, names)),
+        (Some((Part::Name(glob), rest)), Some((name, names))) => glob.is_match(name) && takes(rest, names),
+        (Some((Part::Name(_), _)), None) => false,
+    }
 }
 
 fn part(text: &str) -> Result<Part, WantedFault> {
@@ -103,6 +120,28 @@ impl fmt::Display for WantedFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn which_files_a_pattern_means() {
+        for (pattern, path, meant) in [
+            ("dist/*.whl", "dist/a.whl", true),
+            ("dist/*.whl", "dist/sub/a.whl", false),
+            ("dist/*.whl", "a.whl", false),
+            ("dist", "dist/sub/a.whl", true),
+            ("dist", "dist", true),
+            ("dist", "distribution", false),
+            ("dist/**", "dist/a", true),
+            ("dist/**", "dist", false),
+            ("**", "a/b", true),
+            ("**/a", "a", true),
+            ("**/a", "x/y/a", true),
+            ("**/a", "x/y/b", false),
+            ("x/**/a", "x/a", true),
+            ("x/**/a", "y/a", false),
+        ] {
+            assert_eq!(WantedFiles::parse(pattern).unwrap().takes(path), meant, "{pattern} {path}");
+        }
+    }
 
     #[test]
     fn what_is_a_pattern() {

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Project};
 use crate::model::Place;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -19,7 +20,9 @@ fn missing_of<'a>(place: &'a Place, project: &'a Project) -> impl Iterator<Item 
             format!("the credential {name} is missing; make it: install -m 0600 /dev/stdin {}", file.display())
         })
     });
-    let secrets = project.secrets().into_iter().filter_map(|name| {
+    let of_deploy = project.targets.iter().flat_map(|target| &target.secrets);
+    let secrets: BTreeSet<_> = project.secrets().into_iter().chain(of_deploy).collect();
+    let secrets = secrets.into_iter().filter_map(|name| {
         let nowhere = is_missing(&place.secret(name)) && is_missing(&place.encrypted_secret(name));
         nowhere.then(|| place.missing_secret(name))
     });

@@ -6,14 +6,16 @@ use super::finish::{self, End, Verdict};
 use super::halt::{CarryError, ConfigTrouble};
 use super::log::{Log, close_left_open};
 use super::run::{Left, Run};
+use super::secrets::Secrets;
 use crate::attend::Bell;
 use crate::config::project;
 use crate::config::{Project, Site, load_project};
-use crate::model::{CommitId, Deploy, DeployState, Outcome, Place, TargetId};
+use crate::model::{Deploy, DeployState, Outcome, Place, TargetId};
 use crate::order::Orders;
+use crate::output::Masker;
 use crate::plan::deploy::{Link, link_after};
 use crate::plan::turn::is_late;
-use crate::store::{Standing, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::systemd::{Bus, Notifier};
 use crate::wake::Wake;
 use jiff::Timestamp;
@@ -52,7 +54,11 @@ pub fn carry_out(place: &Place, target: &TargetId) -> Result<(), CarryError> {
 fn tidy(place: &Place, store: &Store, target: &TargetId) -> Result<(), CarryError> {
     let over = |deploy: &Deploy| matches!(deploy.state, DeployState::Finished { started: Some(_), .. });
     match store.read().deploys_to(target, 20)?.into_iter().find(over) {
-        Some(deploy) => close_left_open(place, &deploy),
+        Some(deploy) => {
+            let silent = configuration(place, target).is_ok_and(|(_, _, target)| target.secrets.is_empty());
+            // What is not published yet may be the beginning of a secret that nobody can tell any more.
+            close_left_open(place, &deploy, if silent { Masker::none() } else { Masker::everything() })
+        }
         None => Ok(()),
     }
 }
@@ -68,18 +74,18 @@ fn one(place: &Place, store: &mut Store, bell: &Bell, notifier: &Notifier, deplo
         Err(error) => return without_configuration(place, store, &deploy, error),
     };
     let bus = Bus::connect(&place.bus)?;
-    let log = Log::open(place, &deploy, &project.build)?;
+    let (secrets, masker) = Secrets::ask(place, &target, &deploy);
+    let log = Log::open(place, &deploy, &project.build, masker)?;
     let orders = Orders::to(place);
-    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, log }.run()
+    Run { place, store, bus, bell, notifier, orders, site, project, target, deploy, log, secrets, on_target: None }
+        .run()
 }
 
 /// Why a deploy that nobody asked for is skipped now that its turn has come.
 fn too_late(store: &Store, deploy: &Deploy) -> Result<Option<String>, StoreError> {
-    let releases = store.read().releases_on(&deploy.target_id())?;
-    let live = releases.iter().find(|release| release.live.is_some()).map(|release| &release.name);
-    let left = releases.iter().filter(|release| release.standing == Standing::Left);
-    let left: Vec<CommitId> = left.map(|release| release.commit.clone()).collect();
-    Ok(is_late(deploy, live, &left))
+    let live = store.read().live(&deploy.target_id())?.map(|release| release.name);
+    let left = store.read().left_commits(&deploy.target_id())?;
+    Ok(is_late(deploy, live.as_ref(), &left))
 }
 
 fn configuration(place: &Place, id: &TargetId) -> Result<(Site, Project, project::Deploy), ConfigTrouble> {

@@ -79,12 +79,12 @@ pub fn check(place: &Place, name: &ProjectName, target: Option<&TargetName>) -> 
         (named, _) => vec![meant(&project, named)?],
     };
     let bus = Bus::connect(&place.bus);
-    Ok(targets.into_iter().map(|target| look(&bus, target)).collect())
+    Ok(targets.into_iter().map(|target| look(&bus, name, target)).collect())
 }
 
-fn look(bus: &Result<Bus, BusError>, target: &project::Deploy) -> Checked {
+fn look(bus: &Result<Bus, BusError>, project: &ProjectName, target: &project::Deploy) -> Checked {
     let (user, mut findings) = user(target);
-    findings.extend(root(target, user.as_ref()));
+    findings.extend(root(project, target, user.as_ref()));
     match bus {
         Ok(bus) => findings.extend(services(bus, target)),
         Err(error) => findings.push(unseen(format!("services: {error}"))),
@@ -145,10 +145,10 @@ fn at(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-fn root(target: &project::Deploy, user: Option<&User>) -> Vec<Finding> {
+fn root(project: &ProjectName, target: &project::Deploy, user: Option<&User>) -> Vec<Finding> {
     let (root, name) = (&target.root, &target.user);
     let shown = root.display();
-    let findings = match root.metadata() {
+    let mut findings = match root.metadata() {
         Ok(there) if there.is_dir() => folder(root, &there, name, user),
         Ok(_) => vec![missing(format!("{shown} is not a folder"), &[format!("mv {shown} {shown}.old")])],
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -157,13 +157,12 @@ fn root(target: &project::Deploy, user: Option<&User>) -> Vec<Finding> {
         }
         Err(error) => return vec![unseen(format!("{shown}: {error}"))],
     };
-    let inside = target.shared.iter().map(|path| shared(root, path, name));
+    // Adopting is the user's own work: first it must be able to.
+    let able = user.is_some() && findings.iter().all(|finding| finding.state == State::Ok);
+    findings.push(current(root, project, user.filter(|_| able)));
+    findings.extend(["releases", "shared"].map(|name| real(root, name)));
+    findings.extend(target.shared.iter().map(|path| shared(root, path, name)));
     findings
-        .into_iter()
-        .chain([current(root)])
-        .chain(["releases", "shared"].map(|name| real(root, name)))
-        .chain(inside)
-        .collect()
 }
 
 fn folder(root: &Path, there: &Metadata, name: &str, user: Option<&User>) -> Vec<Finding> {
@@ -193,21 +192,23 @@ fn may_write(there: &Metadata, user: &User) -> nix::Result<bool> {
     Ok(bits & WRITE_AND_SEARCH == WRITE_AND_SEARCH)
 }
 
-fn current(root: &Path) -> Finding {
+fn current(root: &Path, project: &ProjectName, able: Option<&User>) -> Finding {
     let path = root.join("current");
     let shown = path.display();
     match at(&path) {
         Ok(None) => ok(format!("{shown} is free; the first deploy makes it")),
         Ok(Some(there)) if there.is_symlink() => ok(format!("{shown} is a link")),
-        Ok(Some(_)) => {
-            let at = root.display();
-            let mend = [
-                format!("mkdir -p {at}/releases"),
-                format!("mv {shown} {at}/releases/0-0000000"),
-                format!("ln -s releases/0-0000000 {shown}"),
-            ];
-            missing(format!("{shown} is real, not a link; adopt it, it stays as what to go back to"), &mend)
+        Ok(Some(there)) if there.is_dir() => {
+            let adopt = format!("ci-deploy --adopt {project}");
+            let mend = match able {
+                Some(user) if user.uid.as_raw() == there.uid() => vec![adopt],
+                // A folder that moves is written to: its `..` changes.
+                Some(user) => vec![format!("chown -hR {}: {shown}", user.name), adopt],
+                None => Vec::new(),
+            };
+            missing(format!("{shown} is real, not a link; adopted, it stays as what to go back to"), &mend)
         }
+        Ok(Some(_)) => missing(format!("{shown} is no folder"), &[format!("mv {shown} {shown}.old")]),
         Err(error) => unseen(format!("{shown}: {error}")),
     }
 }
@@ -278,7 +279,7 @@ mod tests {
     fn what_lies_in_the_way_of_a_first_deploy() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        assert_eq!(current(root).state, State::Ok);
+        assert_eq!(current(root, &"gkp".parse().unwrap(), None).state, State::Ok);
         assert_eq!(real(root, "releases").state, State::Ok);
         assert_eq!(shared(root, Path::new("media"), "gkp").state, State::Missing);
 
@@ -287,16 +288,24 @@ mod tests {
         symlink("/", root.join("releases")).unwrap();
         assert_eq!(shared(root, Path::new("media"), "gkp").state, State::Ok);
         assert_eq!(real(root, "releases").state, State::Missing);
-        let adoption = current(root);
-        assert_eq!(adoption.state, State::Missing);
-        // The commands do what they say.
-        for command in &adoption.mend {
-            fs::remove_file(root.join("releases")).unwrap_or(());
-            let ran = std::process::Command::new("sh").args(["-euc", command]).status().unwrap();
-            assert!(ran.success(), "{command}");
+        let project = "gkp".parse().unwrap();
+        let owner = User::from_uid(Uid::from_raw(root.join("current").metadata().unwrap().uid())).unwrap().unwrap();
+        let other = User { uid: Uid::from_raw(65534), name: "gkp".to_owned(), ..owner.clone() };
+        let chown = format!("chown -hR gkp: {}", root.join("current").display());
+        for (able, mend) in [
+            (None, vec![]),
+            (Some(&owner), vec!["ci-deploy --adopt gkp"]),
+            (Some(&other), vec![chown.as_str(), "ci-deploy --adopt gkp"]),
+        ] {
+            let adoption = current(root, &project, able);
+            assert_eq!(
+                (adoption.state, adoption.mend),
+                (State::Missing, mend.into_iter().map(str::to_owned).collect())
+            );
         }
-        assert_eq!(current(root).state, State::Ok);
-        assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("releases/0-0000000"));
+        fs::remove_dir(root.join("current")).unwrap();
+        symlink("releases/1-aaaaaaa", root.join("current")).unwrap();
+        assert_eq!(current(root, &project, None).state, State::Ok);
     }
 
     #[test]

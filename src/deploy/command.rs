@@ -45,6 +45,10 @@ impl Run<'_> {
         release: &ReleaseName,
         commit: Option<&CommitId>,
     ) -> Result<(), Halt> {
+        let secret = stage != Stage::Check;
+        if secret {
+            self.secrets_are_known()?;
+        }
         let order = Order::Command {
             target: self.deploy.target_id(),
             deploy: self.deploy.id,
@@ -56,6 +60,7 @@ impl Run<'_> {
         match self.orders.give(&order, &[self.log.writer()]) {
             // What a killed run left was stopped before the first phase: one that exists is ours, of a ci-launch that
             // was killed before it could say so.
+            Ok(_) if secret => self.learn_secrets(),
             Ok(_) => {}
             Err(error) => return Err(self.order_failure(error)),
         }

@@ -65,7 +65,13 @@ fn finish(
     let (release, target) = (deploy.release(), deploy.target_id());
     match end.release {
         Verdict::Unjudged => {}
-        Verdict::Good => tx.set_release(&target, &release, &deploy.commit, Standing::Good)?,
+        Verdict::Good => {
+            tx.set_release(&target, &release, &deploy.commit, Standing::Good)?;
+            match deploy.origin {
+                DeployOrigin::Person { .. } => tx.come_back_to(&target, &deploy.commit)?,
+                DeployOrigin::Green | DeployOrigin::Rollback { .. } => {}
+            }
+        }
         Verdict::Bad => tx.set_release(&target, &release, &deploy.commit, Standing::Bad)?,
         Verdict::Gone => tx.forget_release(&target, &release)?,
     }

@@ -194,7 +194,7 @@ mod tests {
                     target: demo.clone(),
                     number: BuildNumber(2),
                     commit: commit.clone(),
-                    origin: DeployOrigin::Person { name: "anna".to_owned() },
+                    origin: DeployOrigin::Person { name: "anna".to_owned(), red: None },
                     reason: Some("de\u{1b}mo".to_owned()),
                 };
                 let id = tx.queue_deploy(&new, at(10))?;

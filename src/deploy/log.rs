@@ -46,15 +46,15 @@ fn broken(path: &Path) -> impl Fn(std::io::Error) -> CarryError + '_ {
 
 impl Log {
     /// Begins it, or goes on with what a killed run left.
-    pub(super) fn open(place: &Place, deploy: &Deploy, config: &Build) -> Result<Log, CarryError> {
+    pub(super) fn open(place: &Place, deploy: &Deploy, config: &Build, masker: Masker) -> Result<Log, CarryError> {
         let folder = place.build(&deploy.build());
         std::fs::create_dir_all(&folder).map_err(broken(&folder))?;
         let mut path = place.deploy_log(&deploy.build(), deploy.id);
-        let mut opened = Recorder::open(&path, Masker::none(), limits(config)).map_err(broken(&path))?;
+        let mut opened = Recorder::open(&path, masker.clone(), limits(config)).map_err(broken(&path))?;
         if let Opened::Ended(_) = opened {
             // A log is packed after its deploy has ended: this one's namesake ended in a store that was put back since.
             path.set_file_name(format!("deploy-{}-again", deploy.id));
-            opened = Recorder::open(&path, Masker::none(), limits(config)).map_err(broken(&path))?;
+            opened = Recorder::open(&path, masker, limits(config)).map_err(broken(&path))?;
         }
         let recorder = match opened {
             Opened::Recording(recorder) => *recorder,
@@ -96,7 +96,7 @@ impl Log {
 }
 
 /// Packs the log of a deploy that is over, whose run was killed before it could.
-pub(super) fn close_left_open(place: &Place, deploy: &Deploy) -> Result<(), CarryError> {
+pub(super) fn close_left_open(place: &Place, deploy: &Deploy, masker: Masker) -> Result<(), CarryError> {
     let path = place.deploy_log(&deploy.build(), deploy.id);
     match LogReader::open(&path) {
         Ok(_) => {}
@@ -109,7 +109,7 @@ pub(super) fn close_left_open(place: &Place, deploy: &Deploy) -> Result<(), Carr
     let mut journal = to_journal(deploy);
     // The journal has had its share from the run that was killed, or lacks the end of it: the log has all.
     let limits = Limits { log_max: u64::MAX, journal_head: 0, journal_tail: 0 };
-    let finished = match Recorder::open(&path, Masker::none(), limits).map_err(broken(&path))? {
+    let finished = match Recorder::open(&path, masker, limits).map_err(broken(&path))? {
         Opened::Recording(recorder) => recorder.finish(&mut journal),
         Opened::Ended(ended) => ended.finish(&mut journal),
     };

@@ -3,6 +3,7 @@
 use super::finish::{self, End, Verdict};
 use super::halt::{CarryError, Halt};
 use super::log::{Log, to_journal};
+use super::secrets::Secrets;
 use crate::attend::Bell;
 use crate::config::{Project, Site, project};
 use crate::journal::{self, Event, Priority, Subject};
@@ -11,6 +12,8 @@ use crate::order::{Order, OrderError, Orders, Stage};
 use crate::plan::deploy::{Link, expired, link_after, next, rollback_target, way_back};
 use crate::store::{ReleaseRow, Standing, Store, StoreError};
 use crate::systemd::{Bus, Notifier, SystemState};
+use crate::worker::call::Talk;
+use crate::worker::protocol::{Made, Release, ReleaseMakeAnswer};
 use jiff::Timestamp;
 
 /// How a deploy was left.
@@ -35,6 +38,9 @@ pub(super) struct Run<'a> {
     pub(super) target: project::Deploy,
     pub(super) deploy: Deploy,
     pub(super) log: Log,
+    pub(super) secrets: Secrets,
+    /// The worker that waits for its next task on the target.
+    pub(super) on_target: Option<Talk>,
 }
 
 /// How the phases went.
@@ -48,7 +54,11 @@ enum Went {
 impl Run<'_> {
     /// Goes on from where the row says, to the end or until SIGTERM.
     pub(super) fn run(mut self) -> Result<Left, CarryError> {
-        match self.work() {
+        let done = self.work();
+        if let Some(worker) = self.on_target.take() {
+            worker.end();
+        }
+        match done {
             Ok(()) => {
                 let Run { log, deploy, .. } = self;
                 log.close(&mut to_journal(&deploy))?;
@@ -120,23 +130,24 @@ impl Run<'_> {
     }
 
     fn prepare(&mut self) -> Result<(), Halt> {
-        self.order(&Order::Prepare { project: self.project.name.clone() })?;
-        let found = self.look_at_target()?;
-        if !found.missing.is_empty() {
-            let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
-            return Err(self.failure(format!(
-                "{}; ci-deploy --check {} tells all",
-                missing.join("; "),
-                self.project.name
-            )));
-        }
-        self.remember_way_back(found.current.as_ref())?;
-        self.make_release()?;
-        let (target, release, commit) = (self.deploy.target_id(), self.deploy.release(), self.deploy.commit.clone());
+        self.secrets_are_known()?;
+        let artifacts = self.artifacts()?;
+        let ReleaseMakeAnswer { target, made } = self.make_release(artifacts)?;
+        let Some(made) = made else {
+            let missing: Vec<String> = target.missing.iter().map(ToString::to_string).collect();
+            let all = format!("ci-deploy --check {} tells all", self.project.name);
+            return Err(self.failure(format!("{}; {all}", missing.join("; "))));
+        };
+        let (id, release, commit) = (self.deploy.target_id(), self.deploy.release(), self.deploy.commit.clone());
+        self.say(&match made {
+            Made::Anew { files } => format!("release {release}: {files} files"),
+            Made::There => format!("release {release} is there already"),
+        })?;
+        self.remember_way_back(target.current)?;
         self.store
-            .write(|tx| match tx.read().release(&target, &release)? {
+            .write(|tx| match tx.read().release(&id, &release)? {
                 Some(_) => Ok(()),
-                None => tx.set_release(&target, &release, &commit, Standing::Made),
+                None => tx.set_release(&id, &release, &commit, Standing::Made),
             })
             .map_err(|error: StoreError| Halt::from(error))?;
         self.unless_proven(Stage::Prepare)
@@ -149,15 +160,16 @@ impl Run<'_> {
     }
 
     /// Writes down to which release an undo would go; before the switch, since after it nobody can tell.
-    fn remember_way_back(&mut self, current: Option<&ReleaseName>) -> Result<(), Halt> {
+    fn remember_way_back(&mut self, current: Option<Release>) -> Result<(), Halt> {
         let all = self.store.read().releases_on(&self.deploy.target_id())?;
         let of = |standing: Standing| -> Vec<ReleaseName> {
             all.iter().filter(|release| release.standing == standing).map(|release| release.name.clone()).collect()
         };
-        let back = way_back(current, &self.deploy.release(), &of(Standing::Good), &of(Standing::Bad));
+        let name = current.as_ref().map(|release| &release.name);
+        let back = way_back(name, &self.deploy.release(), &of(Standing::Good), &of(Standing::Bad));
         let Some(back) = back else { return Ok(()) };
         let unknown = !all.iter().any(|release| release.name == back);
-        let commit = if unknown { self.commit_of(&back)? } else { None };
+        let commit = current.filter(|release| release.name == back).and_then(|release| release.commit);
         let (id, target) = (self.deploy.id, self.deploy.target_id());
         self.store.write(|tx| {
             // It was live before we came: as good as any that we have seen. One that says nothing of its commit is
@@ -224,8 +236,10 @@ impl Run<'_> {
     fn link(&mut self, phase: Phase) -> Result<Link, Halt> {
         match link_after(phase) {
             Link::Either => match self.look_at_target() {
-                Ok(found) if found.current.as_ref() == Some(&self.deploy.release()) => Ok(Link::Moved),
-                Ok(_) => Ok(Link::AsBefore),
+                Ok(found) => match found.current {
+                    Some(live) if live.name == self.deploy.release() => Ok(Link::Moved),
+                    Some(_) | None => Ok(Link::AsBefore),
+                },
                 Err(Halt::Failed(_)) => Ok(Link::Either),
                 Err(halt) => Err(halt),
             },

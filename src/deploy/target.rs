@@ -1,22 +1,26 @@
 //! The deploy target, through workers: what is on it is the target's user's, and never touched by us.
 
+use super::artifacts::send;
 use super::halt::Halt;
 use super::log::to_journal;
 use super::run::Run;
-use crate::model::{BuildId, CommitId, Line, ReleaseName};
+use crate::model::artifact::Artifact;
+use crate::model::{BuildId, Line, ReleaseName};
 use crate::order::{Order, Work};
 use crate::output::{Interest, Stop};
-use crate::worker::call::{Call, CallError};
+use crate::worker::call::{Call, CallError, Talk};
 use crate::worker::protocol::{
-    Ask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask,
-    ReleaseSwitchTask,
+    AnswerError, Ask, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask,
+    ReleaseSwitchTask, Task,
 };
+use std::io::PipeWriter;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long making or removing releases may take.
 const FILES: Duration = Duration::from_secs(900);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Run<'_> {
     pub(super) fn look_at_target(&mut self) -> Result<ReleaseCheckAnswer, Halt> {
@@ -24,24 +28,20 @@ impl Run<'_> {
         self.call(self.release_work(), task)
     }
 
-    pub(super) fn make_release(&mut self) -> Result<(), Halt> {
-        let release = self.deploy.release();
-        if !self.deploy.commit.is_known() {
-            return self.say(&format!("release {release} was there before unitci"));
-        }
+    /// Makes the release, if the target lacks nothing.
+    pub(super) fn make_release(&mut self, artifacts: Vec<Artifact>) -> Result<ReleaseMakeAnswer, Halt> {
         let task = ReleaseMakeTask {
             root: self.target.root.clone(),
-            name: release.clone(),
+            name: self.deploy.release(),
             commit: self.deploy.commit.clone(),
             mirror: self.place.mirror(&self.project.name),
             shape: self.project.source.shape.clone(),
             shared: self.target.shared.clone(),
+            artifacts: artifacts.len(),
             timeout: FILES,
         };
-        match self.call(self.release_work(), task)? {
-            ReleaseMakeAnswer::Made { files } => self.say(&format!("release {release}: {files} files")),
-            ReleaseMakeAnswer::There => self.say(&format!("release {release} is there already")),
-        }
+        let (place, build) = (self.place, self.deploy.build());
+        self.feed(self.release_work(), task, move |to| send(place, &build, &artifacts, to))
     }
 
     /// `current` becomes a link to this release.
@@ -56,12 +56,6 @@ impl Run<'_> {
         let before = switched.previous.as_ref().filter(|previous| *previous != release);
         let before = before.map(|previous| format!(", was {previous}")).unwrap_or_default();
         self.say(&format!("current is {release}{before}"))
-    }
-
-    /// The commit that a release which is not in the store was made from, as its own folder says.
-    pub(super) fn commit_of(&mut self, release: &ReleaseName) -> Result<Option<CommitId>, Halt> {
-        let listed = self.call(self.release_work(), ReleaseListTask { root: self.target.root.clone() })?;
-        Ok(listed.releases.into_iter().find(|there| there.name == *release).and_then(|there| there.commit))
     }
 
     /// Removes releases, and forgets them.
@@ -81,18 +75,48 @@ impl Run<'_> {
     /// Has a worker do a task; what it says on the way goes into the log. SIGTERM ends it.
     pub(super) fn call<T>(&mut self, work: Work, task: T) -> Result<T::Answer, Halt>
     where
-        T: Ask + Send,
+        T: Ask,
+        T::Answer: Send,
+    {
+        self.feed(work, task, |_| Ok(()))
+    }
+
+    /// The same for a task that `more` follows.
+    ///
+    /// The worker on the target is one for all phases, which saves a unit's start at each: it waits for the next task
+    /// while commands run. One that was lost meanwhile is replaced.
+    fn feed<T>(
+        &mut self,
+        work: Work,
+        task: T,
+        more: impl Fn(&mut PipeWriter) -> std::io::Result<()> + Sync,
+    ) -> Result<T::Answer, Halt>
+    where
+        T: Ask,
         T::Answer: Send,
     {
         // One name for all of a deploy's workers of a kind: a worker that a killed run left ends before the next begins.
         let job = self.deploy.id.to_string();
         let call = Call { place: self.place, project: &self.project.name, work: work.clone(), job: &job };
+        let task: Task = task.into();
+        let stays = matches!(work, Work::Release { .. });
+        let kept = if stays { self.on_target.take() } else { None };
+        let timeout = if stays { self.longest() } else { task.timeout() };
         let (bell, done) = (self.bell, Mutex::new(None));
         let mut journal = to_journal(&self.deploy);
         let messages = self.log.writer().try_clone_to_owned().map_err(|source| self.log.error(source))?;
         let pumped = std::thread::scope(|threads| {
             threads.spawn(|| {
-                let answer = call.make(task, messages.as_fd());
+                let anew = || Ok(call.begin(timeout, messages.as_fd())?.talk());
+                let answer = match kept {
+                    Some(mut talk) => match talk.ask::<T>(&task, &more) {
+                        Err(CallError::Answer(AnswerError::Silent)) if !bell.is_terminated() => {
+                            asked::<T>(anew(), &task, &more)
+                        }
+                        answer => answer.map(|answer| (talk, answer)),
+                    },
+                    None => asked::<T>(anew(), &task, &more),
+                };
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
                 bell.ring();
             });
@@ -118,10 +142,34 @@ impl Run<'_> {
         });
         pumped.map_err(|source| self.log.error(source))?;
         match done.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(Ok(answer)) => Ok(answer),
+            Some(Ok((talk, answer))) => {
+                if stays {
+                    self.on_target = Some(talk);
+                } else {
+                    talk.end();
+                }
+                Ok(answer)
+            }
             Some(Err(CallError::Order(error))) => Err(self.order_failure(error)),
             Some(Err(error)) => Err(self.failure(error.to_string())),
             None => Err(self.failure(CallError::Nothing.to_string())),
         }
     }
+
+    /// How long the worker on the target may be there: it waits for the commands as well.
+    fn longest(&self) -> Duration {
+        let commands = self.target.prepare.len() + self.target.migrate.len() + self.target.finish.len();
+        let commands = u32::try_from(commands).unwrap_or(u32::MAX);
+        FILES.saturating_mul(3).saturating_add(self.target.timeout.saturating_mul(commands)).min(DAY)
+    }
+}
+
+fn asked<T: Ask>(
+    begun: Result<Talk, CallError>,
+    task: &Task,
+    more: impl Fn(&mut PipeWriter) -> std::io::Result<()>,
+) -> Result<(Talk, T::Answer), CallError> {
+    let mut talk = begun?;
+    let answer = talk.ask::<T>(task, more)?;
+    Ok((talk, answer))
 }

@@ -12,6 +12,7 @@ use crate::systemd::{ActiveState, Bus, BusError};
 use crate::worker::call::{Call, remote};
 use crate::worker::protocol::{AskedRef, FetchTask, RefsTask, ReleaseCheckTask, Resolve, SecretsAnswer, SecretsTask};
 use nix::unistd::{Uid, User, geteuid, initgroups, setgid, setuid};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -172,18 +173,24 @@ fn mirror(place: &Place, project: &Project) -> Tried {
 }
 
 fn secrets(place: &Place, project: &Project) -> Tried {
-    let what = "secrets".to_owned();
-    if project.secrets().is_empty() {
-        return (what, Ok("none".to_owned()));
-    }
-    let told = match call(place, project, Work::Secrets).make(SecretsTask {}, std::io::stderr().as_fd()) {
-        Ok(SecretsAnswer { secrets }) => {
-            let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
-            Masker::new(&secrets).map(|_| names.join(", ")).map_err(|error| error.to_string())
+    let of_deploys = project.targets.iter().filter(|target| !target.secrets.is_empty());
+    let works = of_deploys.map(|target| Work::DeploySecrets { target: target.name.clone() });
+    let of_steps = (!project.secrets().is_empty()).then_some(Work::Secrets);
+    let mut names = BTreeSet::new();
+    for work in of_steps.into_iter().chain(works) {
+        let told = match call(place, project, work).make(SecretsTask {}, std::io::stderr().as_fd()) {
+            Ok(SecretsAnswer { secrets }) => {
+                names.extend(secrets.iter().map(|secret| secret.name.to_string()));
+                Masker::new(&secrets).map(drop).map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = told {
+            return ("secrets".to_owned(), Err(why));
         }
-        Err(error) => Err(error.to_string()),
-    };
-    (what, told)
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    ("secrets".to_owned(), Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
 }
 
 fn target(place: &Place, project: &Project, deploy: &Deploy) -> Tried {
@@ -195,7 +202,7 @@ fn target(place: &Place, project: &Project, deploy: &Deploy) -> Tried {
     {
         Ok(answer) if answer.missing.is_empty() => Ok(answer.current.map_or_else(
             || format!("{}: ready for the first deploy", deploy.root.display()),
-            |current| format!("{}: {current} is live", deploy.root.display()),
+            |live| format!("{}: {} is live", deploy.root.display(), live.name),
         )),
         Ok(answer) => Err(answer.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         Err(error) => Err(error.to_string()),

@@ -48,7 +48,9 @@ fn fill_files(git: &Git<'_>, mirror: &Path, commit: &CommitId, shape: &Shape, ta
         git.scratch().leave_out(&shape.sparse)?;
     }
     let setting = format!("core.sparseCheckout={sparse}");
-    let mut command = git.command(["-c", &setting, "read-tree", "--reset", "-u", commit.as_str()]);
+    // As many workers as there are processors, where there are many files.
+    let workers = "checkout.workers=0";
+    let mut command = git.command(["-c", &setting, "-c", workers, "read-tree", "--reset", "-u", commit.as_str()]);
     command.env("GIT_WORK_TREE", target).env("GIT_INDEX_FILE", &index);
     git.print_from(command)?;
     let mut files = if sparse {

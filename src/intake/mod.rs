@@ -9,9 +9,13 @@ mod server;
 pub use client::{AskError, ask};
 pub use server::{Peer, ServeError, serve};
 
-use crate::model::{BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, RequestId, StepName, TargetName};
+use crate::model::deploy::DeployOrigin;
+use crate::model::{
+    BuildId, BuildNumber, CommitId, DeployId, ProjectName, RefName, ReleaseName, RequestId, StepName, TargetName,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Longest question or answer, in bytes.
 pub const LINE_MAX: u64 = 64 * 1024;
@@ -51,6 +55,9 @@ pub enum Ask {
         project: ProjectName,
         /// Which build; none is the newest green one of the target's branch.
         number: Option<BuildNumber>,
+        /// Although it is not green; then it is named, and there is a reason.
+        #[serde(default)]
+        even_if_red: bool,
         /// Where to; none is the only one, or the one without a name.
         #[serde(default)]
         target: Option<TargetName>,
@@ -75,6 +82,22 @@ pub enum Ask {
         /// On which target; none is all of them.
         target: Option<TargetName>,
     },
+    /// Say what a deploy or the way back would make live, and leave all as it is.
+    Foresee {
+        /// Whose.
+        project: ProjectName,
+        /// Where; none is the only one, or the one without a name.
+        target: Option<TargetName>,
+        /// Which.
+        wish: DeployWish,
+    },
+    /// Make a release of what is in the place of `current`.
+    Adopt {
+        /// Whose.
+        project: ProjectName,
+        /// Where; none is the only one, or the one without a name.
+        target: Option<TargetName>,
+    },
     /// Empty HOME and cache of a project's builds.
     EmptyCache {
         /// Whose.
@@ -90,6 +113,21 @@ pub enum Ask {
         /// Why.
         reason: Option<String>,
     },
+}
+
+/// What a person may want of a deploy target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "wish")]
+pub enum DeployWish {
+    /// As [`Ask::Deploy`].
+    Deploy {
+        /// Which build; none is the newest green one of the deploy branch.
+        number: Option<BuildNumber>,
+        /// Although it is not green.
+        even_if_red: bool,
+    },
+    /// As [`Ask::Rollback`].
+    Rollback,
 }
 
 /// What a person agrees to.
@@ -220,6 +258,22 @@ pub enum Answer {
     Held {
         /// For these targets.
         targets: Vec<TargetName>,
+    },
+    /// This is what would be made live.
+    Foreseen {
+        /// The build.
+        number: BuildNumber,
+        /// Its commit.
+        commit: CommitId,
+        /// What makes it happen.
+        origin: DeployOrigin,
+    },
+    /// What was there is a release now.
+    Adopted {
+        /// Its name.
+        release: ReleaseName,
+        /// What of it has moved to where all releases share it.
+        shared: Vec<PathBuf>,
     },
     /// HOME and cache are empty.
     Emptied {

@@ -57,6 +57,8 @@ events! {
     TargetFrozen = "1c0fa03990024faab1f81e30efdc4f36",
     /// That moment has come, or a person has not waited for it.
     TargetThawed = "c5ae41bf11d14836824be2df2892d3bd",
+    /// What was on a deploy target before unitci is a release.
+    Adopted = "fb5ee44e52624688af179d1c2a723ee1",
     /// A configuration file cannot be used.
     ConfigBroken = "d7e85bc5112d4186a3f760780be1b0ec",
     /// A mail could not be handed to the mail system.

@@ -2,8 +2,8 @@
 
 use super::carry::{Refusal, refused};
 use super::sandbox::text;
-use super::shell;
 use super::step::PATH;
+use super::{secret, shell};
 use crate::config::probe::Probe;
 use crate::config::project::{Deploy, Run, Shell};
 use crate::model::{DeployId, Place, ProjectName, ReleaseName, unit};
@@ -67,38 +67,40 @@ pub(super) fn describe(
     environment.extend(env);
     let folder = config.root.join("releases").join(release.to_string());
     let hidden = [place.credentials(), place.store(), place.builds()].map(|path| format!("-{}", text(&path)));
-    Ok(Transient {
-        unit: unit_name(project, deploy),
-        properties: vec![
-            Property::description(&format!("{project} deploy of {release}: {command}")),
-            Property::service_type(ServiceType::Exec),
-            Property::exec_start(&program.path, &program.arguments),
-            Property::remain_after_exit(true),
-            Property::user(&config.user),
-            Property::slice(&unit::project_slice(project)),
-            Property::working_directory(&text(&folder)),
-            Property::environment(&environment),
-            Property::runtime_max(timeout),
-            Property::timeout_stop(Duration::from_secs(10)),
-            Property::kill_mode(KillMode::ControlGroup),
-            Property::oom_policy(OomPolicy::Kill),
-            Property::ignore_sigpipe(false),
-            Property::standard_output_fd(output),
-            Property::standard_error(Output::Inherit),
-            Property::no_new_privileges(true),
-            Property::capability_bounding_set(NO_CAPABILITIES),
-            Property::protect_system(ProtectSystem::Full),
-            Property::protect_proc(ProtectProc::Invisible),
-            Property::private_tmp(true),
-            Property::private_devices(true),
-            Property::protect_kernel_tunables(true),
-            Property::protect_kernel_modules(true),
-            Property::protect_kernel_logs(true),
-            Property::protect_control_groups(true),
-            Property::restrict_suid_sgid(true),
-            Property::keyring_mode(KeyringMode::Private),
-            Property::umask(0o022),
-            Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
-        ],
-    })
+    let mut properties = match stage {
+        Stage::Prepare | Stage::Migrate | Stage::Finish => secret::of_deploy(place, config)?,
+        Stage::Check => Vec::new(),
+    };
+    properties.extend([
+        Property::description(&format!("{project} deploy of {release}: {command}")),
+        Property::service_type(ServiceType::Exec),
+        Property::exec_start(&program.path, &program.arguments),
+        Property::remain_after_exit(true),
+        Property::user(&config.user),
+        Property::slice(&unit::project_slice(project)),
+        Property::working_directory(&text(&folder)),
+        Property::environment(&environment),
+        Property::runtime_max(timeout),
+        Property::timeout_stop(Duration::from_secs(10)),
+        Property::kill_mode(KillMode::ControlGroup),
+        Property::oom_policy(OomPolicy::Kill),
+        Property::ignore_sigpipe(false),
+        Property::standard_output_fd(output),
+        Property::standard_error(Output::Inherit),
+        Property::no_new_privileges(true),
+        Property::capability_bounding_set(NO_CAPABILITIES),
+        Property::protect_system(ProtectSystem::Full),
+        Property::protect_proc(ProtectProc::Invisible),
+        Property::private_tmp(true),
+        Property::private_devices(true),
+        Property::protect_kernel_tunables(true),
+        Property::protect_kernel_modules(true),
+        Property::protect_kernel_logs(true),
+        Property::protect_control_groups(true),
+        Property::restrict_suid_sgid(true),
+        Property::keyring_mode(KeyringMode::Private),
+        Property::umask(0o022),
+        Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
+    ]);
+    Ok(Transient { unit: unit_name(project, deploy), properties })
 }

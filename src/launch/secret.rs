@@ -3,6 +3,7 @@
 use super::carry::{Refusal, refused};
 use super::sandbox::text;
 use crate::config::Project;
+use crate::config::project::Deploy;
 use crate::model::{Place, SecretName, Trust};
 use crate::order::StepOrder;
 use crate::systemd::Property;
@@ -29,6 +30,11 @@ pub(super) fn of_step(place: &Place, project: &Project, order: &StepOrder) -> Re
 /// All that any step of the project may get.
 pub(super) fn of_project(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
     credentials(place, project.secrets())
+}
+
+/// What a deploy's commands get.
+pub(super) fn of_deploy(place: &Place, target: &Deploy) -> Result<Vec<Property>, Refusal> {
+    credentials(place, &target.secrets)
 }
 
 fn credentials<'a>(place: &Place, names: impl IntoIterator<Item = &'a SecretName>) -> Result<Vec<Property>, Refusal> {

@@ -38,6 +38,7 @@ fn word(work: &Work) -> &'static str {
         Work::Cache { trust: _ } => "cache",
         Work::Results { trust: _, slot: _ } => "results",
         Work::Secrets => "secrets",
+        Work::DeploySecrets { target: _ } => "deploy-secrets",
         Work::Release { target: _ } => "release",
         Work::Processes { target: _ } => "processes",
         Work::Health => "health",
@@ -82,7 +83,10 @@ pub(super) fn describe(
         Work::Checkout { trust } => checkout(place, project, *trust)?,
         Work::Cache { trust } => cache(place, project, *trust)?,
         Work::Results { trust, slot } => results(place, project, &room(place, project, *trust)?.in_slot(*slot)),
-        Work::Secrets => secrets(place, project)?,
+        Work::Secrets => secrets(place, project, secret::of_project(place, project)?),
+        Work::DeploySecrets { target } => {
+            secrets(place, project, secret::of_deploy(place, self::target(project, target)?)?)
+        }
         Work::Release { target } => release(place, project, self::target(project, target)?),
         Work::Processes { target: _ } => processes(place, project),
         Work::Health => health(place, project),
@@ -93,7 +97,7 @@ pub(super) fn describe(
 
 /// A worker that only reads its credentials fails to start for one reason, which systemd tells the journal alone.
 pub(super) fn explained(work: &Work, refusal: Refusal) -> Refusal {
-    if *work != Work::Secrets {
+    if !matches!(work, Work::Secrets | Work::DeploySecrets { .. }) {
         return refusal;
     }
     match refusal {
@@ -161,12 +165,12 @@ fn cache(place: &Place, project: &Project, trust: Trust) -> Result<Vec<Property>
 }
 
 /// A user that nothing else has, so that nobody looks into its process.
-fn secrets(place: &Place, project: &Project) -> Result<Vec<Property>, Refusal> {
+fn secrets(place: &Place, project: &Project, credentials: Vec<Property>) -> Vec<Property> {
     let mut properties = vec![Property::dynamic_user(true), Property::slice(&unit::project_slice(&project.name))];
     properties.extend(walls(Network::None));
     properties.extend(nothing_of_ours(place));
-    properties.extend(secret::of_project(place, project)?);
-    Ok(properties)
+    properties.extend(credentials);
+    properties
 }
 
 /// The room is there to be read; whatever a report does to its reader, it can change nothing and reach nobody.

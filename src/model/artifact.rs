@@ -62,8 +62,8 @@ impl fmt::Display for ArtifactPath {
 }
 
 /// A SHA-256 in 64 small hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Sha256(String);
 
 impl Sha256 {
@@ -86,6 +86,19 @@ impl FromStr for Sha256 {
     }
 }
 
+impl TryFrom<String> for Sha256 {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Sha256, &'static str> {
+        text.parse()
+    }
+}
+
+impl From<Sha256> for String {
+    fn from(sum: Sha256) -> String {
+        sum.0
+    }
+}
+
 /// One artifact of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
@@ -99,6 +112,8 @@ pub struct Artifact {
     pub size: u64,
     /// Their checksum, made while they were taken in.
     pub sha256: Sha256,
+    /// Whether its owner could execute it.
+    pub executable: bool,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::id::{BuildId, BuildNumber, CommitId, DeployId, TargetId};
 use super::name::{ProjectName, TargetName};
 use super::release::ReleaseName;
+use super::verdict::Verdict;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,9 @@ pub enum DeployOrigin {
     Person {
         /// The user's name.
         name: String,
+        /// What the build had come to, if it is not green and goes live all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        red: Option<Verdict>,
     },
     /// A person said `ci-deploy --rollback PROJECT`.
     Rollback {
@@ -29,7 +33,10 @@ impl DeployOrigin {
     pub fn describe(&self) -> String {
         match self {
             DeployOrigin::Green => "green build".to_owned(),
-            DeployOrigin::Person { name } => format!("asked for by {name}"),
+            DeployOrigin::Person { name, red: None } => format!("asked for by {name}"),
+            DeployOrigin::Person { name, red: Some(verdict) } => {
+                format!("asked for by {name}, although the build is not green ({verdict})")
+            }
             DeployOrigin::Rollback { name } => format!("rolled back by {name}"),
         }
     }
@@ -38,7 +45,7 @@ impl DeployOrigin {
     pub fn person(&self) -> Option<&str> {
         match self {
             DeployOrigin::Green => None,
-            DeployOrigin::Person { name } | DeployOrigin::Rollback { name } => Some(name),
+            DeployOrigin::Person { name, .. } | DeployOrigin::Rollback { name } => Some(name),
         }
     }
 }

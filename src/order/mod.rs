@@ -198,6 +198,11 @@ pub enum Work {
     },
     /// Tells its caller what the project's secrets are, to be masked: nobody known, no network.
     Secrets,
+    /// The same for those that the deploy's commands are given.
+    DeploySecrets {
+        /// Of which target.
+        target: TargetName,
+    },
     /// Reads what a step left in the workspace, and can change none of it: the user of the room, no network.
     Results {
         /// For whose commit.

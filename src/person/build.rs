@@ -59,6 +59,8 @@ pub fn wish(place: &Place, wish: &Wish) -> Result<Wished, WishError> {
         Answer::Queued { request, stopping } => Ok(Wished::Queued(request, stopping)),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }
         | Answer::Held { .. }
@@ -74,6 +76,8 @@ pub fn retry(place: &Place, build: &BuildId, from: RetryFrom, reason: Option<Str
         Answer::Queued { request, stopping: _ } => Ok(request),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Approved { .. }
         | Answer::Stopping { .. }
         | Answer::Held { .. }
@@ -125,6 +129,8 @@ pub(super) fn stop(
         Answer::Stopping { builds, dropped } => Ok((builds, dropped)),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Approved { .. }
         | Answer::Held { .. }
@@ -146,6 +152,8 @@ pub fn approve_and_tell(place: &Place, spec: &BuildSpec, reference: Option<RefNa
         }
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Held { .. }

@@ -19,6 +19,8 @@ pub fn empty_and_tell(place: &Place, project: &ProjectName) -> Result<(), WishEr
         | Answer::Approved { .. }
         | Answer::Held { .. }
         | Answer::Looking
-        | Answer::Deploying { .. }) => Err(WishError::of(answer)),
+        | Answer::Deploying { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }) => Err(WishError::of(answer)),
     }
 }

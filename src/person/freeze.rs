@@ -52,6 +52,8 @@ fn held_by(answer: Answer) -> Result<Vec<TargetName>, WishError> {
         Answer::Held { targets } => Ok(targets),
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Stopping { .. }
         | Answer::Approved { .. }

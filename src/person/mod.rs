@@ -10,7 +10,7 @@ mod wait;
 
 pub use build::{Wish, Wished, approve_and_tell, retry, stop_and_tell, wish};
 pub use cache::empty_and_tell;
-pub use deploy::{Deploying, deploy, rollback};
+pub use deploy::{Deploying, Foreseen, adopt_and_tell, deploy, foresee};
 pub use freeze::{freeze_and_tell, tell_if_held, thaw_and_tell};
 pub use poll::{look, look_and_tell};
 pub use release::follow;
@@ -85,6 +85,8 @@ impl WishError {
             | Answer::Stopping { .. }
             | Answer::Approved { .. }
             | Answer::Emptied { .. }
+            | Answer::Foreseen { .. }
+            | Answer::Adopted { .. }
             | Answer::Held { .. }
             | Answer::Looking
             | Answer::Deploying { .. } => WishError::Confused,

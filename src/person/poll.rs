@@ -16,6 +16,8 @@ pub fn look(place: &Place, projects: &[ProjectName]) -> Result<Vec<SourceRow>, W
         Answer::Looking => {}
         answer @ (Answer::Refused { .. }
         | Answer::Emptied { .. }
+        | Answer::Foreseen { .. }
+        | Answer::Adopted { .. }
         | Answer::Queued { .. }
         | Answer::Held { .. }
         | Answer::Approved { .. }

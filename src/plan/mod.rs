@@ -1,5 +1,6 @@
 //! The decisions: pure functions from what is known to what is to be done, with the reason. No I/O, no clock.
 
+pub mod artifacts;
 pub mod cache;
 pub mod check;
 pub mod conditions;
@@ -9,6 +10,7 @@ pub mod due;
 pub mod freeze;
 pub mod hint;
 pub mod notify;
+pub mod outline;
 pub mod queue;
 pub mod report;
 pub mod rerun;

@@ -58,7 +58,7 @@ mod tests {
         for (queue, flowing, frozen) in [
             (vec![], None, None),
             (vec![waits(1, Green), waits(2, Green)], Some(1), None),
-            (vec![waits(1, Person { name: name() })], Some(1), None),
+            (vec![waits(1, Person { name: name(), red: None })], Some(1), None),
             (vec![waits(1, Green), waits(2, Rollback { name: name() })], Some(1), Some(2)),
             (vec![deploy(3, running(), Green), waits(1, Green)], Some(3), Some(3)),
         ] {
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn what_comes_too_late_by_itself_is_skipped() {
         use DeployOrigin::{Green, Person};
-        let person = || Person { name: "anna".to_owned() };
+        let person = || Person { name: "anna".to_owned(), red: None };
         let live: ReleaseName = "6-aaaaaaa".parse().unwrap();
         let seven = deploy(7, DeployState::Waiting, Green);
         let left = [seven.commit.clone()];

@@ -1,13 +1,14 @@
 //! The verb of `ci-request.service`: taking what people and hooks ask on `/run/ci/request.sock`. What is answered with an id is in the store.
 
+mod adopt;
 mod cache;
 mod deploy;
 mod freeze;
 mod outside;
 mod retry;
 
-use crate::config::{LoadError, Project, load_project};
-use crate::intake::{self, Answer, Approved, Ask, BuildAsk, Peer, Refusal, Running, What};
+use crate::config::{LoadError, Project, load_project, project};
+use crate::intake::{self, Answer, Approved, Ask, BuildAsk, DeployWish, Peer, Refusal, Running, What};
 use crate::model::unit::Trust;
 use crate::model::{
     Build, BuildId, BuildNumber, DeployId, NewRequest, Origin, Place, ProjectName, RefName, Stop, Target, TargetId,
@@ -15,12 +16,12 @@ use crate::model::{
 };
 use crate::order::Orders;
 use crate::plan::target::meant;
-use crate::start::start_or_wake;
+use crate::start::{deploy_or_wake, start_or_wake};
 use crate::store::{Store, StoreError, Tx};
 use crate::systemd::{ActivationError, PassedFds};
 use crate::tell;
 use crate::wake::Wake;
-use deploy::{NotTaken, Wish, take_deploy, take_rollback};
+use deploy::{Chosen, NotTaken, Wish, choose, choose_back, take_deploy, take_rollback};
 use freeze::NewFreeze;
 use jiff::Timestamp;
 use std::os::unix::net::UnixListener;
@@ -94,9 +95,11 @@ impl Taker<'_> {
             Ask::Approve { project, which } => self.approve(&project, &which, peer),
             Ask::Poll { projects } => self.poll(&projects),
             Ask::EmptyCache { project } => self.empty_cache(&project, &peer.name),
-            Ask::Deploy { project, number, target, reason } => {
-                self.deploy(&project, target.as_ref(), reason, peer, |wish| take_deploy(wish, number))
+            Ask::Deploy { project, number, even_if_red, target, reason } => {
+                self.deploy(&project, target.as_ref(), reason, peer, |wish| take_deploy(wish, number, even_if_red))
             }
+            Ask::Foresee { project, target, wish } => self.foresee(&project, target.as_ref(), &wish, peer),
+            Ask::Adopt { project, target } => self.adopt(&project, target.as_ref(), &peer.name),
             Ask::Freeze { project, target, until, reason } => {
                 let reason = reason.as_deref().map(short);
                 self.freeze(&project, target.as_ref(), NewFreeze { until, reason, who: &peer.name })
@@ -242,12 +245,31 @@ impl Taker<'_> {
         take: impl FnOnce(&Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken>,
     ) -> Result<Answer, No> {
         let config = self.project(project)?;
-        let target = meant(&config, target).map_err(|error| (Refusal::NoSuchThing, error.to_string()))?;
-        let id = TargetId { project: project.clone(), target: target.name.clone() };
+        let (id, target) = self::to(&config, target)?;
         let (reason, now) = (reason.as_deref().map(short), Timestamp::now());
+        let to = id.clone();
         let (deploy, number) = self.store().write(|tx| take(&Wish { tx, id, target, reason, who: &peer.name, now }))?;
-        Wake::Deploy.up_or_warn(self.place);
+        deploy_or_wake(self.place, &to);
         Ok(Answer::Deploying { deploy, number })
+    }
+
+    fn foresee(
+        &self,
+        project: &ProjectName,
+        target: Option<&TargetName>,
+        wish: &DeployWish,
+        peer: &Peer,
+    ) -> Result<Answer, No> {
+        let config = self.project(project)?;
+        let (id, target) = to(&config, target)?;
+        let store = self.store();
+        let Chosen { number, commit, origin } = match wish {
+            DeployWish::Deploy { number, even_if_red } => {
+                choose(store.read(), &id, target, *number, *even_if_red, &peer.name)?
+            }
+            DeployWish::Rollback => choose_back(store.read(), &id, &peer.name, Timestamp::now())?.0,
+        };
+        Ok(Answer::Foreseen { number, commit, origin })
     }
 
     fn freeze(&self, project: &ProjectName, target: Option<&TargetName>, new: NewFreeze<'_>) -> Result<Answer, No> {
@@ -276,6 +298,12 @@ impl Taker<'_> {
         Wake::Poll.up_or_warn(self.place);
         Ok(Answer::Looking)
     }
+}
+
+/// The target that a person means.
+fn to<'a>(config: &'a Project, named: Option<&TargetName>) -> Result<(TargetId, &'a project::Deploy), No> {
+    let target = meant(config, named).map_err(|error| (Refusal::NoSuchThing, error.to_string()))?;
+    Ok((TargetId { project: config.name.clone(), target: target.name.clone() }, target))
 }
 
 /// Writes down that these builds are to stop; says which.

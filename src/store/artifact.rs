@@ -22,6 +22,7 @@ fn artifact(row: &Fields<'_>) -> Result<Artifact> {
         offset: row.get("offset")?,
         size: row.get("size")?,
         sha256: row.parse("sha256")?,
+        executable: row.get("executable")?,
     })
 }
 
@@ -72,8 +73,8 @@ impl Tx<'_> {
             "INSERT INTO artifact_set (project, number, idx, files, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![id.project.as_str(), id.number.0, index.0, artifacts.len(), bytes],
         )?;
-        let sql = "INSERT OR REPLACE INTO artifact (project, number, path, idx, offset, size, sha256)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT OR REPLACE INTO artifact (project, number, path, idx, offset, size, sha256, executable)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut insert = self.0.prepare_cached(sql)?;
         for artifact in artifacts {
             insert.execute(params![
@@ -84,6 +85,7 @@ impl Tx<'_> {
                 artifact.offset,
                 artifact.size,
                 artifact.sha256.as_str(),
+                artifact.executable,
             ])?;
         }
         Ok(())

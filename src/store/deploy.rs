@@ -186,6 +186,12 @@ impl Read<'_> {
         all(self.0, sql, [project.as_str()], release)
     }
 
+    /// The commits that a person rolled back from.
+    pub fn left_commits(&self, target: &TargetId) -> Result<Vec<CommitId>> {
+        let sql = "SELECT sha FROM left_commit WHERE project = ?1 AND target = ?2";
+        all(self.0, sql, [target.project.as_str(), target.target.as_str()], |row| row.parse("sha"))
+    }
+
     /// A target's releases that still have a folder, newest first.
     pub fn releases_on(&self, target: &TargetId) -> Result<Vec<ReleaseRow>> {
         let sql = "SELECT * FROM target_release WHERE project = ?1 AND target = ?2 ORDER BY number DESC";
@@ -281,8 +287,29 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// This release is live now and no other on its target, by this deploy; done again it changes nothing.
-    pub fn set_live(&self, target: &TargetId, name: &ReleaseName, deploy: DeployId, now: Timestamp) -> Result<()> {
+    /// A commit does not deploy by itself from here on.
+    pub fn leave(&self, target: &TargetId, commit: &CommitId) -> Result<()> {
+        let sql = "INSERT OR IGNORE INTO left_commit (project, target, sha) VALUES (?1, ?2, ?3)";
+        self.0.execute(sql, params![target.project.as_str(), target.target.as_str(), commit.as_str()])?;
+        Ok(())
+    }
+
+    /// It may again.
+    pub fn come_back_to(&self, target: &TargetId, commit: &CommitId) -> Result<()> {
+        let sql = "DELETE FROM left_commit WHERE project = ?1 AND target = ?2 AND sha = ?3";
+        self.0.execute(sql, params![target.project.as_str(), target.target.as_str(), commit.as_str()])?;
+        Ok(())
+    }
+
+    /// This release is live now and no other on its target, by this deploy, or none if it was adopted; done again it
+    /// changes nothing.
+    pub fn set_live(
+        &self,
+        target: &TargetId,
+        name: &ReleaseName,
+        deploy: impl Into<Option<DeployId>>,
+        now: Timestamp,
+    ) -> Result<()> {
         let TargetId { project, target } = target;
         self.0.execute(
             "UPDATE target_release SET live = NULL WHERE project = ?1 AND target = ?2 AND name <> ?3",
@@ -291,7 +318,7 @@ impl Tx<'_> {
         self.0.execute(
             "UPDATE target_release SET live = ?4, deploy = ?5
              WHERE project = ?1 AND target = ?2 AND name = ?3 AND live IS NULL",
-            params![project.as_str(), target.as_str(), name.as_str(), millis(now), deploy.0],
+            params![project.as_str(), target.as_str(), name.as_str(), millis(now), deploy.into().map(|id| id.0)],
         )?;
         Ok(())
     }

@@ -111,11 +111,12 @@ choices! {
     }
 }
 
-/// One command as systemd takes it, `a(sasas)`; without `no-env-expand` it would replace `${VAR}` and `$$` in the
-/// arguments, over D-Bus too.
-fn command(program: &str, arguments: &[String]) -> Vec<(String, Vec<String>, Vec<String>)> {
-    let argv = std::iter::once(program.to_owned()).chain(arguments.iter().cloned()).collect();
-    vec![(program.to_owned(), argv, vec!["no-env-expand".to_owned()])]
+/// One command as systemd takes it, `a(sasb)`. It replaces `${VAR}` and `$$` in the arguments, over D-Bus too, so each
+/// `$` is doubled. The flag `no-env-expand` is not for this: before 254 systemd writes a command with flags into the
+/// unit's file under a name that it cannot read, and a `daemon-reload` takes a starting unit's command away.
+fn command(program: &str, arguments: &[String]) -> Vec<(String, Vec<String>, bool)> {
+    let plain = arguments.iter().map(|argument| argument.replace('$', "$$"));
+    vec![(program.to_owned(), std::iter::once(program.to_owned()).chain(plain).collect(), false)]
 }
 
 /// A program that systemd runs as root, outside of the unit's sandbox and inside its control group, and whose failure
@@ -170,15 +171,15 @@ properties! {
 
     /// `Type=`
     service_type(kind: ServiceType) = "Type" kind;
-    /// `ExecStart=:…`: a program by its absolute path, and its arguments, none of them expanded.
-    exec_start(program: &str, arguments: &[String]) = "ExecStartEx" command(program, arguments);
+    /// `ExecStart=`: a program by its absolute path, and its arguments, none of them expanded.
+    exec_start(program: &str, arguments: &[String]) = "ExecStart" command(program, arguments);
     /// `ExecStartPost=-+:…`: run beside the program as root, outside of the sandbox and inside the control group.
     exec_start_post(program: &str, arguments: &[&str]) = "ExecStartPostEx" beside(program, arguments);
     /// `SuccessExitStatus=`: exit statuses and signals that are a success too.
     success_exit_status(statuses: Vec<i32>, signals: Vec<i32>) = "SuccessExitStatus" (statuses, signals);
-    /// `ExecStartPost=:…`: run when the program has been executed, inside of the sandbox; the unit is starting until it exits, and finds the
+    /// `ExecStartPost=`: run when the program has been executed, inside of the sandbox; the unit is starting until it exits, and finds the
     /// program's process in `$MAINPID`.
-    exec_start_post_inside(program: &str, arguments: &[String]) = "ExecStartPostEx" command(program, arguments);
+    exec_start_post_inside(program: &str, arguments: &[String]) = "ExecStartPost" command(program, arguments);
     /// `ExitType=`
     exit_type(kind: ExitType) = "ExitType" kind;
     /// `RemainAfterExit=`
@@ -261,7 +262,7 @@ mod tests {
     fn types_on_the_bus_are_those_of_the_interface() {
         let variables = BTreeMap::from([("A".to_owned(), "1 $B".to_owned())]);
         for (property, name, signature) in [
-            (Property::exec_start("/bin/echo", &["${HOME}".to_owned()]), "ExecStartEx", "a(sasas)"),
+            (Property::exec_start("/bin/echo", &["${HOME}".to_owned()]), "ExecStart", "a(sasb)"),
             (Property::environment(&variables), "Environment", "as"),
             (Property::log_extra_fields(&[("CI_PROJECT", "gkp")]), "LogExtraFields", "aay"),
             (Property::runtime_max(Duration::from_secs(1)), "RuntimeMaxUSec", "t"),

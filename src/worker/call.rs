@@ -4,7 +4,7 @@ use super::protocol::{ANSWER_MAX, Answer, AnswerError, Ask, Failure, Remote, Tas
 use crate::config::Project;
 use crate::model::{Place, ProjectName, unit};
 use crate::order::{Order, OrderError, Orders, Work};
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,21 +77,66 @@ pub struct Begun {
 impl Begun {
     /// Gives it the task, which was made of a `T`, and takes its answer.
     pub fn finish<T: Ask>(self, task: &Task) -> Result<T::Answer, CallError> {
+        let mut talk = self.talk();
+        let answer = talk.ask::<T>(task, |_| Ok(()));
+        talk.end();
+        answer
+    }
+
+    /// For one who has several tasks, each given when the one before is answered.
+    pub fn talk(self) -> Talk {
+        Talk { task: self.task, answer: BufReader::new(self.answer) }
+    }
+
+    /// Gives it its only task, for one who reads the answer as it comes.
+    pub fn stream(mut self, task: &Task) -> Result<PipeReader, CallError> {
+        give(&mut self.task, task, |_| Ok(()))?;
+        Ok(self.answer)
+    }
+}
+
+/// A worker that does one task after the other, until it fails at one or is let go.
+#[derive(Debug)]
+pub struct Talk {
+    task: PipeWriter,
+    answer: BufReader<PipeReader>,
+}
+
+impl Talk {
+    /// Gives it a task, which was made of a `T` and which `more` follows, and takes its answer.
+    pub fn ask<T: Ask>(
+        &mut self,
+        task: &Task,
+        more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()>,
+    ) -> Result<T::Answer, CallError> {
+        give(&mut self.task, task, more)?;
         let mut printed = Vec::new();
-        self.stream(task)?.take(ANSWER_MAX as u64 + 1).read_to_end(&mut printed)?;
+        self.answer.by_ref().take(ANSWER_MAX as u64 + 1).read_until(b'\n', &mut printed)?;
         Answer::<T::Answer>::parse(&printed)?.into_result().map_err(CallError::Failed)
     }
 
-    /// Gives it the task, for one who reads the answer as it comes.
-    pub fn stream(mut self, task: &Task) -> Result<PipeReader, CallError> {
-        let text = serde_json::to_vec(task)?;
-        match self.task.write_all(&text) {
-            // It ended before it had read all: its answer says why.
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
-            Ok(()) | Err(_) => {}
+    /// Lets it go, and waits until it has: its unit's name is free soon after.
+    pub fn end(self) {
+        let Talk { task, answer } = self;
+        drop(task);
+        // Whatever it still says was not asked for.
+        if let Err(error) = std::io::copy(&mut answer.take(ANSWER_MAX as u64), &mut std::io::sink()) {
+            tracing::debug!("a worker that was let go: {error}");
         }
-        drop(self.task);
-        Ok(self.answer)
+    }
+}
+
+fn give(
+    to: &mut PipeWriter,
+    task: &Task,
+    more: impl FnOnce(&mut PipeWriter) -> std::io::Result<()>,
+) -> Result<(), CallError> {
+    let mut line = serde_json::to_vec(task)?;
+    line.push(b'\n');
+    match to.write_all(&line).and_then(|()| more(to)) {
+        // It ended before it had read all: its answer says why.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

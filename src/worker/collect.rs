@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 /// Most lines that are told of what is not handed over.
@@ -34,7 +35,8 @@ pub(super) fn collect(task: &CollectTask, deadline: Instant) -> Result<CollectAn
                 return Ok(());
             }
         };
-        let size = file.metadata().map_err(|e| broken(&e))?.len();
+        let metadata = file.metadata().map_err(|e| broken(&e))?;
+        let (size, executable) = (metadata.len(), metadata.mode() & 0o100 != 0);
         files += 1;
         bytes += size;
         let too_large = |says: String| Err(Failure::new(FailureKind::TooLarge, &says));
@@ -50,7 +52,7 @@ pub(super) fn collect(task: &CollectTask, deadline: Instant) -> Result<CollectAn
         let Ok(name) = path.parse() else {
             return too_large(format!("the path of {} is too long", crate::model::Line::cut(&path)));
         };
-        hand_over(&mut out, &FileHead { file: name, size }, file)
+        hand_over(&mut out, &FileHead { file: name, size, executable }, file)
     })?;
     if answer.refused > TOLD_MAX {
         say!("artifacts: and {} more", answer.refused - TOLD_MAX);

@@ -3,7 +3,7 @@
 use crate::model::FailureKind;
 use crate::worker::protocol::Failure;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
+use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, readlinkat, renameat, renameat2};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -96,6 +96,13 @@ impl Folder {
         &self.path
     }
 
+    /// Another hold of the same folder.
+    pub(super) fn again(&self) -> Result<Folder, FolderError> {
+        let fd = self.fd.try_clone();
+        let fd = fd.map_err(|source| FolderError { doing: "hold", path: self.path.clone(), source })?;
+        Ok(Folder { fd, path: self.path.clone() })
+    }
+
     /// Opens a folder in this one. One without permissions gets them back.
     pub(super) fn sub(&self, name: &OsStr) -> Result<Folder, FolderError> {
         let fail = |e| self.failed("open", name)(e);
@@ -165,6 +172,16 @@ impl Folder {
         }))
     }
 
+    /// Whether a name in this folder stands for that one.
+    pub(super) fn has(&self, name: &OsStr, folder: &Folder) -> Result<bool, FolderError> {
+        let held = fstat(&folder.fd).map_err(folder.failed("look at", ""))?;
+        let named = match fstatat(&self.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => return Ok(false),
+            stat => stat.map_err(self.failed("look at", name))?,
+        };
+        Ok((held.st_dev, held.st_ino) == (named.st_dev, named.st_ino))
+    }
+
     /// Some of the names in it; none when it is empty.
     pub(super) fn names(&self, at_most: usize) -> Result<Vec<OsString>, FolderError> {
         let listed = fs::read_dir(format!("/proc/self/fd/{}", self.fd.as_raw_fd()));
@@ -187,6 +204,12 @@ impl Folder {
         renameat(&self.fd, name, &to.fd, new).map_err(self.failed("rename", name))
     }
 
+    /// Exchanges two names in one moment: at none is either of them nothing.
+    pub(super) fn exchange(&self, name: &OsStr, with: &Folder, other: &OsStr) -> Result<(), FolderError> {
+        let exchanged = renameat2(&self.fd, name, &with.fd, other, RenameFlags::RENAME_EXCHANGE);
+        exchanged.map_err(self.failed("exchange", name))
+    }
+
     /// Makes a symbolic link.
     pub(super) fn symlink(&self, target: &Path, name: &OsStr) -> Result<(), FolderError> {
         symlinkat(target, &self.fd, name).map_err(self.failed("link", name))
@@ -202,9 +225,18 @@ impl Folder {
     }
 
     fn file(&self, name: &OsStr, flags: OFlag) -> Result<File, FolderError> {
+        self.file_as(name, flags, 0o666)
+    }
+
+    fn file_as(&self, name: &OsStr, flags: OFlag, mode: u32) -> Result<File, FolderError> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let opened = openat(&self.fd, name, flags, Mode::from_bits_truncate(0o666));
+        let opened = openat(&self.fd, name, flags, Mode::from_bits_truncate(mode));
         opened.map(File::from).map_err(self.failed("open", name))
+    }
+
+    /// Makes a file that is not there yet, with this mode as far as the umask lets it.
+    pub(super) fn new_file(&self, name: &OsStr, mode: u32) -> Result<File, FolderError> {
+        self.file_as(name, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, mode)
     }
 
     /// Opens a file to read.
@@ -224,7 +256,7 @@ impl Folder {
 
     /// Writes a file that is not there yet.
     pub(super) fn write_new(&self, name: &OsStr, text: &str) -> Result<(), FolderError> {
-        let mut file = self.file(name, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL)?;
+        let mut file = self.new_file(name, 0o666)?;
         let written = file.write_all(text.as_bytes());
         written.map_err(|source| FolderError { doing: "write", path: self.path.join(name), source })
     }

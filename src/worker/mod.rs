@@ -8,6 +8,8 @@
 //! A worker runs as the user whose place it works in and knows nothing else. `protocol` is the only part that the
 //! core uses.
 
+mod adopt;
+mod artifacts;
 mod cache;
 pub mod call;
 mod checkout;

@@ -6,6 +6,7 @@
 
 use super::protocol::{Failure, FailureKind, ProcessesAnswer, ProcessesTask};
 use super::run::{give, said};
+use super::say::say;
 use crate::model::{Line, Whereabouts};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
@@ -22,7 +23,13 @@ const GROUPS_MAX: u64 = 64 << 10;
 
 /// Looks and writes the answer; exits with 0 when it was written.
 pub fn main(words: &[OsString]) -> ExitCode {
-    give(&said::<ProcessesTask>(look(words)))
+    match give(&said::<ProcessesTask>(look(words))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            say!("the answer cannot be written: {e}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// What a worker without such a command line says.

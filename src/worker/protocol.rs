@@ -1,4 +1,4 @@
-//! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON.
+//! The words between the core and its workers: one [`Task`] in, one [`Answer`] out, both bounded JSON, a line each.
 
 mod artifacts;
 mod cache;
@@ -20,8 +20,8 @@ pub use self::measure::{MeasureAnswer, MeasureTask};
 pub use self::outside::{HealthAnswer, HealthTask, MailAnswer, MailTask, Question};
 pub use self::processes::{ProcessesAnswer, ProcessesTask};
 pub use self::release::{
-    Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask, ReleaseMakeAnswer,
-    ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
+    ArtifactHead, Made, Missing, Release, ReleaseAdoptAnswer, ReleaseAdoptTask, ReleaseCheckAnswer, ReleaseCheckTask,
+    ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
 pub use self::results::{ReportAnswer, ReportTask, TESTS_ASKED};
 pub use self::secret::{SecretsAnswer, SecretsTask};
@@ -59,10 +59,10 @@ pub enum Task {
     ReleaseCheck(ReleaseCheckTask),
     /// Make a release beside the current one.
     ReleaseMake(ReleaseMakeTask),
+    /// Make a release of what was there before.
+    ReleaseAdopt(ReleaseAdoptTask),
     /// Make a release the current one.
     ReleaseSwitch(ReleaseSwitchTask),
-    /// List the releases.
-    ReleaseList(ReleaseListTask),
     /// Remove releases.
     ReleaseRemove(ReleaseRemoveTask),
     /// Say where the main processes of services run.
@@ -96,8 +96,8 @@ impl Task {
             Task::Secrets(_) => "secrets",
             Task::ReleaseCheck(_) => "release-check",
             Task::ReleaseMake(_) => "release-make",
+            Task::ReleaseAdopt(_) => "release-adopt",
             Task::ReleaseSwitch(_) => "release-switch",
-            Task::ReleaseList(_) => "release-list",
             Task::ReleaseRemove(_) => "release-remove",
             Task::Processes(_) => "processes",
             Task::Health(_) => "health",
@@ -130,8 +130,8 @@ impl Task {
             Task::Health(task) => task.timeout.saturating_add(SMALL_JOB),
             Task::Secrets(_)
             | Task::ReleaseCheck(_)
+            | Task::ReleaseAdopt(_)
             | Task::ReleaseSwitch(_)
-            | Task::ReleaseList(_)
             | Task::Processes(_)
             | Task::SetAside(_) => SMALL_JOB,
         }
@@ -163,8 +163,8 @@ asks! {
     Secrets(SecretsTask) => SecretsAnswer;
     ReleaseCheck(ReleaseCheckTask) => ReleaseCheckAnswer;
     ReleaseMake(ReleaseMakeTask) => ReleaseMakeAnswer;
+    ReleaseAdopt(ReleaseAdoptTask) => ReleaseAdoptAnswer;
     ReleaseSwitch(ReleaseSwitchTask) => ReleaseSwitchAnswer;
-    ReleaseList(ReleaseListTask) => ReleaseListAnswer;
     ReleaseRemove(ReleaseRemoveTask) => ReleaseRemoveAnswer;
     Processes(ProcessesTask) => ProcessesAnswer;
     Health(HealthTask) => HealthAnswer;

@@ -6,20 +6,20 @@
 
 use super::folder::{Folder, FolderError, Kind};
 use super::protocol::{
-    Failure, FailureKind, Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseListAnswer, ReleaseListTask,
-    ReleaseRemoveAnswer, ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
+    Failure, FailureKind, Missing, Release, ReleaseCheckAnswer, ReleaseCheckTask, ReleaseRemoveAnswer,
+    ReleaseRemoveTask, ReleaseSwitchAnswer, ReleaseSwitchTask,
 };
 use super::say::say;
 use super::sweep;
-use crate::model::ReleaseName;
+use crate::model::{CommitId, ReleaseName};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) const RELEASES: &str = "releases";
 pub(super) const SHARED: &str = "shared";
 pub(super) const REVISION: &str = "REVISION";
-const CURRENT: &str = "current";
+pub(super) const CURRENT: &str = "current";
 const LOG: &str = "revisions.log";
 /// The longest name of a commit and a newline.
 const REVISION_MAX: u64 = 65;
@@ -33,8 +33,26 @@ fn half_removed(name: &ReleaseName) -> OsString {
     format!(".{name}.gone").into()
 }
 
-/// The release that `current` names.
-fn current(root: &Folder) -> Result<Option<ReleaseName>, FolderError> {
+/// The release that `current` names, and what its `REVISION` says.
+fn live(root: &Folder) -> Result<Option<Release>, FolderError> {
+    let Some(name) = current(root)? else { return Ok(None) };
+    let commit = match root.kind(OsStr::new(RELEASES))? {
+        Some(Kind::Folder) => revision(&root.sub(OsStr::new(RELEASES))?, OsStr::new(name.as_str()))?,
+        Some(Kind::Link | Kind::Other) | None => None,
+    };
+    Ok(Some(Release { name, commit }))
+}
+
+fn revision(releases: &Folder, name: &OsStr) -> Result<Option<CommitId>, FolderError> {
+    if releases.kind(name)? != Some(Kind::Folder) {
+        return Ok(None);
+    }
+    let text = releases.sub(name)?.read(OsStr::new(REVISION), REVISION_MAX)?;
+    Ok(text.and_then(|text| text.trim_end().parse().ok()))
+}
+
+/// The name of the release that `current` names.
+pub(super) fn current(root: &Folder) -> Result<Option<ReleaseName>, FolderError> {
     let target = root.link_target(OsStr::new(CURRENT))?;
     Ok(target.as_deref().and_then(|target| {
         let ours = target.parent().is_some_and(|parent| parent.ends_with(RELEASES));
@@ -43,27 +61,32 @@ fn current(root: &Folder) -> Result<Option<ReleaseName>, FolderError> {
 }
 
 pub(super) fn check(task: &ReleaseCheckTask) -> Result<ReleaseCheckAnswer, Failure> {
-    if !task.root.is_dir() {
-        return Ok(ReleaseCheckAnswer { missing: vec![Missing::Root(task.root.clone())], current: None });
+    look(&task.root, &task.shared)
+}
+
+/// What a target lacks, and what is live there.
+pub(super) fn look(path: &Path, shared: &[PathBuf]) -> Result<ReleaseCheckAnswer, Failure> {
+    if !path.is_dir() {
+        return Ok(ReleaseCheckAnswer { missing: vec![Missing::Root(path.to_owned())], current: None });
     }
-    let root = Folder::open(&task.root)?;
+    let root = Folder::open(path)?;
     let mut missing = Vec::new();
     if root.kind(OsStr::new(CURRENT))?.is_some_and(|kind| kind != Kind::Link) {
-        missing.push(Missing::Current(task.root.join(CURRENT)));
+        missing.push(Missing::Current(path.join(CURRENT)));
     }
-    let mut needed = vec![task.root.clone()];
+    let mut needed = vec![path.to_owned()];
     for name in [RELEASES, SHARED] {
         match root.kind(OsStr::new(name))? {
             None => {}
-            Some(Kind::Folder) => needed.push(task.root.join(name)),
-            Some(Kind::Link | Kind::Other) => missing.push(Missing::Folder(task.root.join(name))),
+            Some(Kind::Folder) => needed.push(path.join(name)),
+            Some(Kind::Link | Kind::Other) => missing.push(Missing::Folder(path.join(name))),
         }
     }
     let locked = needed.into_iter().filter(|path| access(path, AccessFlags::W_OK | AccessFlags::X_OK).is_err());
     missing.extend(locked.map(Missing::Writable));
-    let shared = task.shared.iter().map(|path| task.root.join(SHARED).join(path));
-    missing.extend(shared.filter(|path| !path.exists()).map(Missing::Shared));
-    Ok(ReleaseCheckAnswer { missing, current: current(&root)? })
+    let needed = shared.iter().map(|below| path.join(SHARED).join(below));
+    missing.extend(needed.filter(|path| !path.exists()).map(Missing::Shared));
+    Ok(ReleaseCheckAnswer { missing, current: live(&root)? })
 }
 
 pub(super) fn switch(task: &ReleaseSwitchTask) -> Result<ReleaseSwitchAnswer, Failure> {
@@ -92,26 +115,6 @@ pub(super) fn switch(task: &ReleaseSwitchTask) -> Result<ReleaseSwitchAnswer, Fa
         say!("{error}; the switch is not in {LOG}");
     }
     Ok(ReleaseSwitchAnswer { previous })
-}
-
-pub(super) fn list(task: &ReleaseListTask) -> Result<ReleaseListAnswer, Failure> {
-    let root = Folder::open(&task.root)?;
-    let current = current(&root)?;
-    if root.kind(OsStr::new(RELEASES))?.is_none() {
-        return Ok(ReleaseListAnswer { releases: Vec::new(), current });
-    }
-    let folder = root.sub(OsStr::new(RELEASES))?;
-    let mut releases = Vec::new();
-    for file in folder.names(usize::MAX)? {
-        let Some(name) = file.to_str().and_then(|name| name.parse::<ReleaseName>().ok()) else { continue };
-        if folder.kind(&file)? == Some(Kind::Folder) {
-            let revision = folder.sub(&file)?.read(OsStr::new(REVISION), REVISION_MAX)?;
-            let commit = revision.and_then(|text| text.trim_end().parse().ok());
-            releases.push(Release { name, commit });
-        }
-    }
-    releases.sort_by_key(|release| release.name.clone());
-    Ok(ReleaseListAnswer { releases, current })
 }
 
 pub(super) fn remove(task: &ReleaseRemoveTask) -> Result<ReleaseRemoveAnswer, Failure> {

@@ -3,11 +3,13 @@
 mod checks;
 mod freeze;
 mod kills;
+mod releases;
 mod rights;
 mod services;
 mod setups;
 mod stale;
 mod targets;
+mod whole;
 
 use crate::harness::{Machine, Suite, install_into};
 use serde_json::Value;
@@ -176,7 +178,7 @@ impl Shop {
     }
 
     fn release(&self, what: &str) {
-        self.machine.sh(&format!("rm /srv/hold/{what}"));
+        self.machine.sh(&format!("rm -f /srv/hold/{what}"));
     }
 
     #[track_caller]
@@ -333,6 +335,19 @@ fn a_person_goes_back_and_forth() {
     shop.live(two, "two");
     assert_eq!(shop.standing(two).as_deref(), Some("good"));
 
+    // What would happen is told, and nothing happens.
+    let store = "sqlite3 -readonly /var/lib/ci/store/ci.sqlite .dump; find /srv/gkp -printf '%p %l %C@\\n'";
+    let before = machine.sh(store);
+    for (arguments, says) in [
+        (&["--rollback"][..], "switch    /srv/gkp/current becomes a link to releases/1-"),
+        (&[][..], "services  restart gkp.service"),
+    ] {
+        let told = machine.run([&["ci-deploy", "--dry-run", "gkp"], arguments].concat()).expect_success();
+        assert!(told.stdout.contains(says) && told.stdout.contains("nothing is changed"), "{}", told.story());
+    }
+    machine.run(["ci-deploy", "--dry-run", "gkp:9"]).expect_code(1);
+    assert_eq!(machine.sh(store), before);
+
     // Old releases go, the live and the last good one never.
     for text in ["three", "four", "five", "six"] {
         let build = shop.push_good(text);
@@ -340,6 +355,99 @@ fn a_person_goes_back_and_forth() {
     }
     assert_eq!(shop.list()["releases"].as_array().unwrap().len(), 3);
     assert_eq!(machine.sh("ls /srv/gkp/releases | wc -l"), "3\n");
+
+    // What was rolled back from stays left when its release is long gone.
+    machine.run(["ci-deploy", "--rollback", "gkp"]).expect_success();
+    let left = machine.sh("git -C /root/gkp rev-parse HEAD");
+    for text in ["seven", "eight", "nine"] {
+        let build = shop.push_good(text);
+        shop.expect(build, "deployed", "");
+    }
+    assert_eq!(shop.rows("releases").iter().filter(|row| row["commit"] == left.trim()).count(), 0);
+    machine.sh("cd /root/gkp; git reset -q --hard HEAD~3; git push -qf origin main; ci-build --force --wait gkp");
+    machine.wait_unit("ci-deploy@gkp.service", "inactive", SOON);
+    let again: u64 = machine
+        .sh("sqlite3 -readonly /var/lib/ci/store/ci.sqlite 'SELECT max(number) FROM build'")
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(shop.row("deploys", again).is_none(), "{}", shop.list());
+    machine.run(["ci-deploy", &format!("gkp:{again}")]).expect_success();
+    shop.live(again, "six");
+}
+
+#[test]
+fn a_red_build_goes_live_only_if_somebody_says_why_and_that_is_shown() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let machine = &shop.machine;
+    machine.write_file("/etc/ci/projects.d/gkp.toml", PROJECT.replace("run = \"true\"", "run = \"false\""));
+    for (name, text) in [("run", SERVE), ("text", "one: well\n")] {
+        machine.write_file(format!("/root/gkp/{name}"), text);
+    }
+    machine.sh("cd /root/gkp; git add -A; git commit -qm red; git push -q origin main; chmod -R a+rX /srv/git");
+    machine.try_sh("ci-build --wait gkp").expect_code(1);
+    let refused = machine.run(["ci-deploy", "gkp:1"]).expect_code(1);
+    assert!(refused.stderr.contains("--even-if-red -m REASON"), "{}", refused.story());
+    machine.run(["ci-deploy", "--even-if-red", "gkp:1"]).expect_code(2);
+    machine.run(["ci-deploy", "--even-if-red", "-m", "the client waits", "gkp:1"]).expect_success();
+    shop.live(1, "one");
+    let deploy = shop.row("deploys", 1).unwrap();
+    assert_eq!(
+        (&deploy["origin"]["red"], &deploy["reason"]),
+        (&Value::from("failure"), &Value::from("the client waits"))
+    );
+    let says = "asked for by root, although the build is not green (failure)";
+    let list = machine.sh("ci-deploy --list gkp");
+    assert!(list.contains(&format!("{says}; the client waits")), "{list}");
+    let page = machine.sh("curl -sf http://localhost:8010/p/gkp/");
+    assert!(page.contains(&format!("{says}: the client waits")), "{page}");
+    let json = machine.sh("ci-status --json gkp");
+    assert!(json.contains("\"red\": \"failure\"") || json.contains("\"red\":\"failure\""), "{json}");
+    assert!(machine.read_file("/srv/gkp/revisions.log").contains(says));
+}
+
+#[test]
+fn what_was_there_before_is_adopted_while_it_serves_and_a_first_deploy_goes_back_to_it() {
+    for suite in Suite::every() {
+        let shop = Shop::open(suite);
+        let machine = &shop.machine;
+        machine
+            .sh("rmdir /srv/gkp/shared/media; mkdir -p /srv/gkp/current/media; echo logo >/srv/gkp/current/media/logo");
+        machine.write_file("/srv/gkp/current/run", SERVE);
+        machine.write_file("/srv/gkp/current/text", "old: well\n");
+        machine.sh("chown -R gkp: /srv/gkp; systemctl start gkp");
+        machine.write_file(
+            "/srv/ask",
+            "while :; do curl -sS http://127.0.0.1:8080/text http://127.0.0.1:8080/media/logo; done",
+        );
+        machine.sh("systemd-run --quiet --unit=ask -p StandardOutput=file:/srv/answers -p StandardError=file:/srv/answers sh /srv/ask");
+        machine.wait_until("it is asked", SOON, || machine.try_sh("grep -c logo /srv/answers").stdout.trim() != "0");
+        let adopted = machine.run(["ci-deploy", "--adopt", "gkp"]).expect_success();
+        assert!(
+            adopted.stdout.contains("release 0-0000000") && adopted.stdout.contains("media has moved"),
+            "{}",
+            adopted.story()
+        );
+        machine.sh("sleep 0.3; systemctl stop ask");
+        assert_eq!(machine.sh("sort -u /srv/answers"), "logo\nold: well\n");
+        assert_eq!(shop.row("releases", 0).unwrap()["live_since"].is_null(), false);
+        assert_eq!(
+            machine.sh("readlink /srv/gkp/current/media; cat /srv/gkp/shared/media/logo"),
+            "../../shared/media\nlogo\n"
+        );
+        machine.run(["ci-deploy", "--adopt", "gkp"]).expect_success();
+
+        let dies = shop.push(&[("run", "exit 3"), ("text", "x")]);
+        shop.expect(dies, "rolled-back", "gkp.service");
+        shop.live(0, "old");
+        let good = shop.push_good("one");
+        shop.expect(good, "deployed", "");
+        shop.live(good, "one");
+        let again = machine.run(["ci-deploy", "--adopt", "gkp"]).expect_code(1);
+        assert!(again.stderr.contains("nothing to adopt"), "{}", again.story());
+        machine.run(["ci-deploy", "--rollback", "gkp"]).expect_success();
+        shop.live(0, "old");
+    }
 }
 
 /// A program that gives `ci-launch` one order and prints the reply.
@@ -389,10 +497,10 @@ fn a_check_before_the_first_deploy_says_what_is_missing_and_its_commands_mend_it
     };
     let text = machine.run(["ci-deploy", "--check", "gkp"]).expect_code(1).stdout;
     assert!(text.contains("missing  user gkp does not exist") && text.contains("-> useradd --system"), "{text}");
-    machine.sh("mkdir -p /srv/gkp/current; echo old >/srv/gkp/current/text");
+    machine.sh("mkdir -p /srv/gkp/current; echo old >/srv/gkp/current/text; systemctl enable --now ci.target");
     machine.write_file("/etc/systemd/system/gkp.service", UNIT);
     // As often as one thing shows only when another is mended.
-    for _ in 0..4 {
+    for _ in 0..5 {
         for finding in missing(&check().stdout) {
             for command in finding["mend"].as_array().unwrap() {
                 let command = command.as_str().unwrap();

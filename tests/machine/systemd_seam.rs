@@ -222,6 +222,8 @@ fn a_watch_outlives_daemon_reexec(address: &BusAddress) {
         let state = run(&agent, &unit, &format!("exec systemctl {verb}"), vec![]);
         assert_eq!(state.exit, Some(Exit::Exited(0)), "{verb}");
         let_go(&agent, &unit);
+        // What it could not read again would be taken from a unit that is about to start.
+        assert_eq!(agent.state("seam-reexec.service").unwrap().load, LoadState::Loaded, "{verb}");
     }
     drop(to);
     let deadline = Instant::now() + LONG;

@@ -41,7 +41,7 @@ fn what_is_on_each_target_is_told_everywhere() {
     let root = tempfile::tempdir().unwrap();
     let mut system = System::new(root.path());
     system.project_file("gkp", &format!("{PLAIN}{TARGETS}"));
-    let person = || DeployOrigin::Person { name: "anna".to_owned() };
+    let person = || DeployOrigin::Person { name: "anna".to_owned(), red: None };
     let (one, two) = (system.green(&Told::new("gkp", "First", 60)), system.green(&Told::new("gkp", "Second", 30)));
     system.deploy_as(&new("staging", &one, DeployOrigin::Green, None), Outcome::Deployed, "", 59);
     system.deploy_as(&new("demo", &one, person(), Some("client demo")), Outcome::Deployed, "", 50);

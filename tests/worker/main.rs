@@ -18,7 +18,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use unitci::config::project::{Shape, Url};
 use unitci::model::{CommitId, RefName};
-use unitci::worker::protocol::{Answer, Ask, Failure, FailureKind, FetchAnswer, FetchTask, Remote, Task};
+use unitci::worker::protocol::{
+    Answer, Ask, Failure, FailureKind, FetchAnswer, FetchTask, ReleaseAdoptTask, ReleaseCheckAnswer, ReleaseCheckTask,
+    Remote, Task,
+};
 
 /// Far above what anything here needs.
 const LONG: Duration = Duration::from_secs(120);
@@ -140,8 +143,8 @@ fn branch(name: &str) -> RefName {
 fn what_is_no_task_gets_an_answer_too() {
     let huge = vec![b' '; (1 << 20) + 1];
     for (stdin, kind) in [
-        (&b""[..], FailureKind::Internal),
-        (b"{", FailureKind::Internal),
+        (&b"{"[..], FailureKind::Internal),
+        (b"\n", FailureKind::Internal),
         (br#"{"task":"reboot"}"#, FailureKind::Internal),
         (&huge, FailureKind::TooLarge),
     ] {
@@ -150,6 +153,32 @@ fn what_is_no_task_gets_an_answer_too() {
         let Answer::Failed(failure) = Answer::<()>::parse(&output.stdout).unwrap() else { panic!() };
         assert_eq!(failure.kind, kind, "{failure}");
     }
+    // Who has nothing more to do says nothing.
+    let output = run(b"");
+    assert_eq!((output.status.code(), output.stdout), (Some(0), Vec::new()));
+}
+
+#[test]
+fn a_worker_does_one_task_after_the_other_until_it_fails_at_one() {
+    let place = tempfile::tempdir().unwrap();
+    let check = |root: &Path| {
+        let task: Task = ReleaseCheckTask { root: root.to_owned(), shared: vec![] }.into();
+        serde_json::to_string(&task).unwrap() + "\n"
+    };
+    let (there, absent) = (check(place.path()), check(&place.path().join("absent")));
+    let adopt: Task = ReleaseAdoptTask { root: place.path().to_owned(), shared: vec![] }.into();
+    let adopt = serde_json::to_string(&adopt).unwrap() + "\n";
+    let output = run((there.clone() + &absent + &adopt + &there).as_bytes());
+    let lines: Vec<&[u8]> = output.stdout.split(|byte| *byte == b'\n').collect();
+    let missing = |line: &[u8]| match Answer::<ReleaseCheckAnswer>::parse(line).unwrap() {
+        Answer::Ok(answer) => answer.missing.len(),
+        Answer::Failed(failure) => panic!("{failure}"),
+    };
+    assert_eq!((missing(lines[0]), missing(lines[1])), (0, 1));
+    assert!(
+        matches!(Answer::<()>::parse(lines[2]).unwrap(), Answer::Failed(failure) if failure.message.as_str().contains("nothing to adopt"))
+    );
+    assert_eq!(lines[3..], [b""], "after a failure nothing more is done");
 }
 
 #[test]
@@ -157,7 +186,10 @@ fn a_worker_whose_messages_nobody_reads_answers_all_the_same() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ci-worker"));
-    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer).output().unwrap();
+    let (task, mut to) = std::io::pipe().unwrap();
+    to.write_all(b"no task\n").unwrap();
+    drop(to);
+    let output = command.stdin(task).stdout(Stdio::piped()).stderr(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(matches!(Answer::<()>::parse(&output.stdout), Ok(Answer::Failed(_))));
 }

@@ -1,14 +1,16 @@
 //! Deploy targets: checked, filled, switched, cleaned.
 
-use super::{LONG, Repo, ask, git_in, kind};
+use super::{LONG, Repo, ask, git_in, kind, run};
+use sha2::Digest;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use unitci::config::project::Shape;
+use unitci::model::artifact::Sha256;
 use unitci::model::{BuildNumber, CommitId, ReleaseName};
 use unitci::worker::protocol::{
-    Failure, FailureKind, Line, Missing, ReleaseCheckTask, ReleaseListTask, ReleaseMakeAnswer, ReleaseMakeTask,
-    ReleaseRemoveTask, ReleaseSwitchTask,
+    Answer, ArtifactHead, Failure, FailureKind, Line, Made, Missing, Release, ReleaseAdoptTask, ReleaseCheckAnswer,
+    ReleaseCheckTask, ReleaseMakeAnswer, ReleaseMakeTask, ReleaseRemoveTask, ReleaseSwitchTask, Task,
 };
 
 struct Target {
@@ -24,19 +26,45 @@ impl Target {
         Target { repo, root }
     }
 
-    fn make(
-        &self,
-        build: u32,
-        commit: &CommitId,
-        shared: &[&str],
-    ) -> Result<(ReleaseName, ReleaseMakeAnswer), Failure> {
+    fn task(&self, build: u32, commit: &CommitId, shared: &[&str], artifacts: usize) -> ReleaseMakeTask {
         self.repo.mirrored();
         let name = ReleaseName::new(BuildNumber(build), commit);
         let shared = shared.iter().map(PathBuf::from).collect();
         let (root, mirror, commit) = (self.root.clone(), self.repo.mirror(), commit.clone());
         let shape = Shape::default();
-        let task = ReleaseMakeTask { root, name: name.clone(), commit, mirror, shape, shared, timeout: LONG };
-        ask(task).map(|answer| (name, answer))
+        ReleaseMakeTask { root, name, commit, mirror, shape, shared, artifacts, timeout: LONG }
+    }
+
+    fn make(&self, build: u32, commit: &CommitId, shared: &[&str]) -> Result<(ReleaseName, Made), Failure> {
+        let task = self.task(build, commit, shared, 0);
+        let name = task.name.clone();
+        let ReleaseMakeAnswer { target, made } = ask(task)?;
+        assert_eq!(target.missing, []);
+        Ok((name, made.unwrap()))
+    }
+
+    /// With artifacts: head and bytes of each.
+    fn make_with(&self, build: u32, commit: &CommitId, artifacts: &[(ArtifactHead, &str)]) -> Result<Made, Failure> {
+        let task: Task = self.task(build, commit, &[], artifacts.len()).into();
+        let mut told = serde_json::to_string(&task).unwrap() + "\n";
+        for (head, bytes) in artifacts {
+            told += &format!("{}\n{bytes}", serde_json::to_string(head).unwrap());
+        }
+        let output = run(told.as_bytes());
+        Answer::<ReleaseMakeAnswer>::parse(&output.stdout).unwrap().into_result().map(|answer| answer.made.unwrap())
+    }
+
+    /// The releases that are there, by build number.
+    fn releases(&self) -> Vec<ReleaseName> {
+        let entries = fs::read_dir(self.root.join("releases")).unwrap();
+        let mut names: Vec<ReleaseName> =
+            entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).collect();
+        names.sort();
+        names
+    }
+
+    fn current(&self) -> Option<Release> {
+        ask(ReleaseCheckTask { root: self.root.clone(), shared: vec![] }).unwrap().current
     }
 
     fn switch(&self, name: &ReleaseName) -> Result<Option<ReleaseName>, Failure> {
@@ -71,14 +99,14 @@ fn from_the_first_release_to_the_third() {
     assert_eq!(target.missing(&shared), []);
 
     let (one, made) = target.make(1, &first, &shared).unwrap();
-    assert_eq!(made, ReleaseMakeAnswer::Made { files: 1 });
+    assert_eq!(made, Made::Anew { files: 1 });
     assert_eq!(text(&target.release(&one).join("REVISION")), format!("{first}\n"));
     assert!(!target.root.join("current").exists());
     assert_eq!(target.switch(&one).unwrap(), None);
     assert_eq!(text(&target.root.join("current/README")), "one\n");
 
     let (two, _) = target.make(2, &second, &shared).unwrap();
-    assert_eq!(target.make(2, &second, &shared).unwrap().1, ReleaseMakeAnswer::There);
+    assert_eq!(target.make(2, &second, &shared).unwrap().1, Made::There);
     assert_eq!(text(&target.release(&two).join("REVISION")), format!("{second}\n"));
     assert_eq!(text(&target.release(&two).join("conf/app/.env")), "SECRET=1");
     assert_eq!(fs::read_link(target.release(&two).join("media")).unwrap(), Path::new("../../shared/media"));
@@ -91,10 +119,8 @@ fn from_the_first_release_to_the_third() {
 
     let (ten, _) = target.make(10, &first, &[]).unwrap();
     fs::create_dir(target.root.join("releases/notes")).unwrap();
-    let listed = ask(ReleaseListTask { root: target.root.clone() }).unwrap();
-    let names: Vec<&ReleaseName> = listed.releases.iter().map(|release| &release.name).collect();
-    assert_eq!((names, listed.current), (vec![&one, &two, &ten], Some(two.clone())));
-    assert_eq!(listed.releases[1].commit, Some(second));
+    assert_eq!(target.releases(), [one.clone(), two.clone(), ten.clone()]);
+    assert_eq!(target.current(), Some(Release { name: two.clone(), commit: Some(second) }));
 
     for left in [".7-3f2a91c.tmp/half", ".8-3f2a91c.gone/half"] {
         fs::create_dir_all(target.root.join("releases").join(left)).unwrap();
@@ -119,14 +145,14 @@ fn what_stands_in_the_way_is_said() {
     fs::create_dir(root.join("current")).unwrap();
     fs::write(root.join("releases"), "").unwrap();
     assert_eq!(target.missing(&[]), [Missing::Current(root.join("current")), Missing::Folder(root.join("releases"))]);
-    let adopt = Missing::Current(root.join("current")).to_string();
-    let (_, command) = adopt.split_once("adopt it: ").unwrap();
     fs::remove_file(root.join("releases")).unwrap();
-    let (one, _) = target.make(1, &target.repo.head(), &[]).unwrap();
-    assert_eq!(kind(target.switch(&one)), FailureKind::Refused);
-    let adopted = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
-    assert!(adopted.success(), "{command}");
+    let task = target.task(1, &target.repo.head(), &[], 0);
+    let real = ReleaseCheckAnswer { missing: vec![Missing::Current(root.join("current"))], current: None };
+    assert_eq!(ask(task).unwrap(), ReleaseMakeAnswer { target: real, made: None });
+    let adopted = ask(ReleaseAdoptTask { root: root.clone(), shared: vec![] }).unwrap();
+    assert_eq!(adopted.release.as_str(), "0-0000000");
     assert_eq!(target.missing(&[]), []);
+    let (one, _) = target.make(1, &target.repo.head(), &[]).unwrap();
     assert_eq!(target.switch(&one).unwrap(), Some("0-0000000".parse().unwrap()));
     let absent = ask(ReleaseCheckTask { root: root.join("absent"), shared: vec![] }).unwrap();
     assert_eq!(absent.missing, [Missing::Root(root.join("absent"))]);
@@ -141,19 +167,19 @@ fn a_release_stays_in_its_place() {
     symlink(outside.join("file"), target.repo.path().join("REVISION")).unwrap();
     let commit = target.repo.commit("links", &[]);
     fs::create_dir_all(target.root.join("shared/dir/sub")).unwrap();
+    fs::create_dir_all(target.root.join("shared/README")).unwrap();
     for (shared, says) in [
         ("dir/sub", "no folder in this commit"),
-        ("../x", "not a path below"),
+        ("../shared", "not a path below"),
         ("/etc/passwd", "not a path below"),
         ("", "it is empty"),
-        ("absent", "not in the shared folder yet"),
+        ("README", "a file in this commit, and a folder in shared"),
     ] {
         let failure = target.make(1, &commit, &[shared]).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Refused);
         assert!(failure.message.as_str().contains(says), "{shared}: {failure}");
     }
-    let listed = ask(ReleaseListTask { root: target.root.clone() }).unwrap();
-    assert_eq!((listed.releases, listed.current), (vec![], None), "a failed one is none");
+    assert_eq!((target.releases(), target.current()), (vec![], None), "a failed one is none");
     let (one, _) = target.make(1, &commit, &["dir"]).unwrap();
     assert_eq!(text(&target.release(&one).join("REVISION")), format!("{commit}\n"));
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
@@ -166,4 +192,103 @@ fn a_release_stays_in_its_place() {
     assert_eq!(kind(target.make(2, &commit, &[])), FailureKind::Refused);
     assert_eq!(kind(target.switch(&two)), FailureKind::Refused);
     git_in(&target.repo.mirror(), &["fsck", "--no-progress"]);
+}
+
+fn artifact(path: &str, bytes: &'static str) -> (ArtifactHead, &'static str) {
+    let sha256 = Sha256::of_sum(sha2::Sha256::digest(bytes).into());
+    (ArtifactHead { file: path.parse().unwrap(), size: bytes.len() as u64, sha256, executable: false }, bytes)
+}
+
+#[test]
+fn what_the_build_handed_out_is_put_over_the_commits_files() {
+    let target = Target::new();
+    let commit = target.repo.commit("more", &[("bin/shop", "#!/bin/false\n"), ("docs/old", "old\n")]);
+    let mut shop = artifact("bin/shop", "#!/bin/true\n");
+    shop.0.executable = true;
+    let all = [shop, artifact("docs/deep/er/x y", "new\n"), artifact("REVISION", "mine"), artifact("empty", "")];
+    assert_eq!(target.make_with(1, &commit, &all), Ok(Made::Anew { files: 3 }));
+    let release = target.release(&ReleaseName::new(BuildNumber(1), &commit));
+    for (path, is, mode) in [
+        ("bin/shop", "#!/bin/true\n", 0o755),
+        ("docs/old", "old\n", 0o644),
+        ("docs/deep/er/x y", "new\n", 0o644),
+        ("empty", "", 0o644),
+        ("REVISION", &format!("{commit}\n"), 0o644),
+    ] {
+        assert_eq!(
+            (text(&release.join(path)).as_str(), release.join(path).metadata().unwrap().mode() & 0o777),
+            (is, mode)
+        );
+    }
+    // Again it is there, whatever is still on its way.
+    assert_eq!(target.make_with(1, &commit, &all), Ok(Made::There));
+}
+
+#[test]
+fn an_artifact_stays_in_its_release_and_is_what_was_collected() {
+    let target = Target::new();
+    let outside = target.repo.place.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "theirs").unwrap();
+    symlink(&outside, target.repo.path().join("dir")).unwrap();
+    symlink(outside.join("file"), target.repo.path().join("link")).unwrap();
+    let commit = target.repo.commit("links", &[("folder/file", "x")]);
+    let other = (artifact("a", "what was collected").0, "what somebody made");
+    for (artifacts, says) in [
+        ([artifact("dir/x", "1")], "a part of its path is no folder"),
+        ([artifact("README/x", "1")], "a part of its path is no folder"),
+        ([artifact("folder", "1")], "it is a folder in this commit"),
+        ([other], "is not what was collected"),
+        ([(artifact("a", "12").0, "1")], "end of file"),
+    ] {
+        let failure = target.make_with(1, &commit, &artifacts).unwrap_err();
+        assert!(failure.message.as_str().contains(says), "{failure}");
+        assert_eq!(target.releases(), []);
+    }
+    // A link of the commit gives way, and nothing goes through it.
+    target.make_with(1, &commit, &[artifact("link", "ours")]).unwrap();
+    assert_eq!(text(&outside.join("file")), "theirs");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+}
+
+#[test]
+fn what_was_there_before_becomes_a_release_and_serves_meanwhile() {
+    let target = Target::new();
+    let root = &target.root;
+    let adopt = || {
+        let shared = ["media", "conf/app/.env", "both", "absent", "theirs"].map(PathBuf::from).to_vec();
+        ask(ReleaseAdoptTask { root: root.clone(), shared })
+    };
+    assert!(adopt().unwrap_err().message.as_str().contains("nothing to adopt"));
+    for folder in ["current/media/deep", "current/conf/app", "current/both", "shared/both"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for file in ["current/index", "current/media/deep/logo", "current/conf/app/.env", "current/both/old"] {
+        fs::write(root.join(file), file).unwrap();
+    }
+    symlink("/nonexistent", root.join("current/theirs")).unwrap();
+    let whole = |at: &Path| {
+        for file in ["index", "media/deep/logo", "conf/app/.env", "both/old"] {
+            assert_eq!(text(&at.join(file)), format!("current/{file}"));
+        }
+    };
+    // What a kill before each of the exchanges leaves: a link that leads nowhere yet.
+    fs::create_dir_all(root.join("releases")).unwrap();
+    symlink("releases/0-0000000", root.join("releases/0-0000000")).unwrap();
+    symlink("../../shared/media", root.join("shared/media")).unwrap();
+    let adopted = adopt().unwrap();
+    let moved = ["media", "conf/app/.env"].map(PathBuf::from).to_vec();
+    assert_eq!((adopted.release.as_str(), adopted.shared), ("0-0000000", moved));
+    whole(&root.join("current"));
+    whole(&root.join("releases/0-0000000"));
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("releases/0-0000000"));
+    assert_eq!(text(&root.join("shared/conf/app/.env")), "current/conf/app/.env");
+    assert!(root.join("releases/0-0000000/media").is_symlink() && !root.join("shared/media").is_symlink());
+    assert_eq!(target.current(), Some(Release { name: adopted.release, commit: None }));
+    // Again is nothing new; after the first deploy there is nothing to adopt.
+    assert_eq!(adopt().unwrap().shared, Vec::<PathBuf>::new());
+    whole(&root.join("current"));
+    let (one, _) = target.make(1, &target.repo.head(), &["media"]).unwrap();
+    target.switch(&one).unwrap();
+    assert!(adopt().unwrap_err().message.as_str().contains("a link already"));
 }

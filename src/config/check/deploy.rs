@@ -5,8 +5,9 @@ use crate::config::fault::Fault;
 use crate::config::project::Deploy;
 use crate::config::reader::Reader;
 use crate::config::value::{count, duration, flag, text, variable};
+use crate::config::wanted::WantedFiles;
 use crate::config::{name, path, url};
-use crate::model::{RefName, TargetName};
+use crate::model::{RefName, SecretName, TargetName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,7 +40,9 @@ fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
     let site = reader.optional("site", text(url::page));
     let keep_releases = reader.required("keep-releases", count(2..=1000));
     let shared = shared(reader);
+    let artifacts = reader.distinct("artifacts", text(WantedFiles::parse));
     let env = reader.map("env", variable);
+    let secrets = reader.distinct("secrets", text(str::parse::<SecretName>));
     let prepare = reader.list("prepare", text(name::command));
     let migrate = reader.list("migrate", text(name::command));
     let finish = reader.list("finish", text(name::command));
@@ -59,7 +62,9 @@ fn deploy(reader: &mut Reader<'_, '_>) -> Option<Deploy> {
         site: site?,
         keep_releases: keep_releases?,
         shared: shared?,
+        artifacts: artifacts?,
         env: env?,
+        secrets: secrets?,
         prepare: prepare?,
         migrate: migrate?,
         finish: finish?,

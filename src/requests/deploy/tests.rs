@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::{Config, Project};
-use crate::model::{Freeze, NewRequest, Origin, Outcome, Place, Verdict};
+use crate::model::{Freeze, NewRequest, Origin, Outcome, Place};
 use crate::store::Store;
 use std::path::PathBuf;
 
@@ -84,20 +84,21 @@ impl Shop {
 
     fn wish(
         &mut self,
+        reason: Option<&str>,
         take: impl FnOnce(&Wish<'_>) -> Result<(DeployId, BuildNumber), NotTaken>,
     ) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
         let (id, project) = (self.target(), self.project.clone());
-        let (target, now) = (&project.targets[0], at(6));
-        let taken = self.store.write(|tx| take(&Wish { tx, id, target, reason: None, who: "anna", now }));
+        let (target, now, reason) = (&project.targets[0], at(6), reason.map(str::to_owned));
+        let taken = self.store.write(|tx| take(&Wish { tx, id, target, reason, who: "anna", now }));
         taken.map_err(Into::into)
     }
 
     fn deploy(&mut self, number: Option<u32>) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-        self.wish(|wish| take_deploy(wish, number.map(BuildNumber)))
+        self.wish(None, |wish| take_deploy(wish, number.map(BuildNumber), false))
     }
 
     fn rollback(&mut self) -> Result<(DeployId, BuildNumber), (Refusal, String)> {
-        self.wish(take_rollback)
+        self.wish(None, take_rollback)
     }
 
     fn end(&mut self, id: DeployId) {
@@ -121,6 +122,24 @@ fn only_what_is_green_and_ours_is_deployed() {
         let (refused, message) = shop.deploy(Some(number)).unwrap_err();
         assert!(refused == refusal && message.contains(says), "{message}");
     }
+    // Unless somebody says why; never what is a stranger's, or not over.
+    let insist = |shop: &mut Shop, number: Option<u32>, reason| {
+        shop.wish(reason, |wish| take_deploy(wish, number.map(BuildNumber), true))
+    };
+    for (number, reason, says) in [
+        (Some(red.0), None, "why then?"),
+        (Some(red.0), Some(""), "why then?"),
+        (None, Some("x"), "which build"),
+        (Some(outside.0), Some("x"), "from outside"),
+        (Some(running.0), Some("x"), "not over yet"),
+    ] {
+        let (_, message) = insist(&mut shop, number, reason).unwrap_err();
+        assert!(message.contains(says), "{message}");
+    }
+    assert_eq!(insist(&mut shop, Some(red.0), Some("the client waits")).unwrap().1, red);
+    let row = shop.store.read().unfinished_deploys(&shop.target()).unwrap().remove(0);
+    assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned(), red: Some(Verdict::Failure) });
+    assert!(row.origin.describe().ends_with("not green (failure)"));
 }
 
 #[test]
@@ -186,7 +205,7 @@ fn a_rollback_goes_to_the_newest_good_one_before_and_leaves_the_live_one() {
     let (refusal, says) = shop.rollback().unwrap_err();
     assert!(refusal == Refusal::TryAgain && says == "a deploy of gkp:4 waits; ask again when it is over", "{says}");
     let row = shop.store.read().deploy(asked.0).unwrap().unwrap();
-    assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned() });
+    assert_eq!(row.origin, DeployOrigin::Person { name: "anna".to_owned(), red: None });
 }
 
 #[test]

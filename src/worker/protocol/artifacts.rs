@@ -1,5 +1,5 @@
 //! Handing files over: the one answer that is a stream. Each file is one line of JSON ([`FileHead`]) and its bytes; what
-//! follows the last file is the ordinary answer. A stream that does not end with one is not believed.
+//! follows the last file is the line of the ordinary answer. A stream that does not end with one is not believed.
 
 use crate::config::WantedFiles;
 use crate::model::artifact::ArtifactPath;
@@ -32,6 +32,9 @@ pub struct FileHead {
     pub file: ArtifactPath,
     /// How many bytes follow.
     pub size: u64,
+    /// Whether its owner may execute it.
+    #[serde(default)]
+    pub executable: bool,
 }
 
 /// All has been handed over.

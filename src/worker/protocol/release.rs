@@ -1,6 +1,7 @@
 //! Tasks in a deploy target: a folder with `releases/`, `shared/` and `current` (Capistrano's layout).
 
 use crate::config::project::Shape;
+use crate::model::artifact::{ArtifactPath, Sha256};
 use crate::model::{BuildId, CommitId, Line, ReleaseName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -22,7 +23,7 @@ pub struct ReleaseCheckAnswer {
     /// Empty when a deploy can go ahead.
     pub missing: Vec<Missing>,
     /// The release that `current` names, if it is one of ours.
-    pub current: Option<ReleaseName>,
+    pub current: Option<Release>,
 }
 
 /// One thing that stands in a deploy's way.
@@ -55,13 +56,7 @@ impl fmt::Display for Missing {
             }
             Missing::Folder(path) => write!(f, "{} is not a folder; move it away", path.display()),
             Missing::Current(path) => {
-                let root = path.parent().unwrap_or(path).display();
-                write!(
-                    f,
-                    "{} is a real folder, not a link; adopt it: cd {root} && mkdir -p releases && \
-                     mv current releases/0-0000000 && ln -s releases/0-0000000 current",
-                    path.display()
-                )
+                write!(f, "{} is real, not a link; ci-deploy --adopt PROJECT makes a folder a release", path.display())
             }
             Missing::Shared(path) => {
                 write!(f, "{} is missing; put there what all releases share, or an empty folder", path.display())
@@ -70,14 +65,15 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Make a release beside the current one; made again, it is the same.
+/// Make a release beside the current one, if the target lacks nothing; made again, it is the same. The artifacts follow
+/// the task, each as a line of JSON ([`ArtifactHead`]) and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseMakeTask {
     /// The target's folder.
     pub root: PathBuf,
     /// The new release.
     pub name: ReleaseName,
-    /// Its commit.
+    /// Its commit; of one that was there before unitci and says nothing of it, none.
     pub commit: CommitId,
     /// Where the commit is; may be read-only and somebody else's.
     pub mirror: PathBuf,
@@ -85,21 +81,63 @@ pub struct ReleaseMakeTask {
     pub shape: Shape,
     /// Paths of the release that become links into `shared/`; relative, without `..`.
     pub shared: Vec<PathBuf>,
+    /// How many artifacts follow.
+    pub artifacts: usize,
     /// For how long at most.
     pub timeout: Duration,
+}
+
+/// What precedes the bytes of an artifact that goes into a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactHead {
+    /// Its path below the release.
+    pub file: ArtifactPath,
+    /// How many bytes follow.
+    pub size: u64,
+    /// What they must come to.
+    pub sha256: Sha256,
+    /// Whether it may be executed.
+    pub executable: bool,
+}
+
+/// How the target is, and what came of the release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseMakeAnswer {
+    /// As it was before.
+    pub target: ReleaseCheckAnswer,
+    /// None if the target lacks something.
+    pub made: Option<Made>,
 }
 
 /// A release that is there now, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ReleaseMakeAnswer {
+pub enum Made {
     /// It was made.
-    Made {
+    Anew {
         /// Files and symbolic links of the commit.
         files: u32,
     },
     /// It was there from an earlier run.
     There,
+}
+
+/// Make a release of the real folder that is in the place of `current`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAdoptTask {
+    /// The target's folder.
+    pub root: PathBuf,
+    /// What of it all releases are to share; relative, without `..`.
+    pub shared: Vec<PathBuf>,
+}
+
+/// What was there is a release now, and the current one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAdoptAnswer {
+    /// Its name, with the number 0.
+    pub release: ReleaseName,
+    /// What has moved to `shared` and is a link to it now.
+    pub shared: Vec<PathBuf>,
 }
 
 /// Make a release the current one.
@@ -121,22 +159,6 @@ pub struct ReleaseSwitchTask {
 pub struct ReleaseSwitchAnswer {
     /// The release.
     pub previous: Option<ReleaseName>,
-}
-
-/// List the releases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReleaseListTask {
-    /// The target's folder.
-    pub root: PathBuf,
-}
-
-/// The releases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReleaseListAnswer {
-    /// By build number, oldest first.
-    pub releases: Vec<Release>,
-    /// The release that `current` names.
-    pub current: Option<ReleaseName>,
 }
 
 /// One release.
