@@ -4,7 +4,7 @@ use super::{Machine, SOON, project};
 
 const DEPLOYS: usize = 50;
 
-/// gunicorn as ci-deploy(1) shows it, behind nginx, asked by four clients without a pause.
+/// gunicorn as ci-deploy(1) shows it, behind nginx, asked by four clients all the time.
 pub(crate) fn lost_during_deploys(machine: &Machine) {
     for (name, text) in [
         ("/etc/systemd/system/gkp.service", include_str!("../../tests/setups/gunicorn/gkp.service")),

@@ -16,10 +16,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/artifacts.sql"),
     include_str!("migrations/services.sql"),
     include_str!("migrations/targets.sql"),
+    include_str!("migrations/freeze.sql"),
     include_str!("migrations/cache.sql"),
     include_str!("migrations/attempts.sql"),
     include_str!("migrations/origins.sql"),
-    include_str!("migrations/freeze.sql"),
     include_str!("migrations/releases.sql"),
 ];
 

@@ -222,7 +222,7 @@ fn a_build_can_be_done_again_and_from_its_failed_step_on() {
 
         // What is green at last and old does not go live over what is new.
         team.machine.wait_until("the deploys to be over", SOON, || team.count("deploy WHERE state <> 'finished'") == 0);
-        assert_eq!(team.value("SELECT sha FROM release WHERE live IS NOT NULL"), second);
+        assert_eq!(team.value("SELECT sha FROM target_release WHERE live IS NOT NULL"), second);
         assert_eq!(team.count("deploy WHERE number = 3"), 0);
 
         // A step that is another by now is not taken over, and all of it is another build.

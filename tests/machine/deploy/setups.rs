@@ -32,7 +32,7 @@ impl Shop {
         })
     }
 
-    /// Deploys the two in turn while clients ask without a pause. Says what they saw.
+    /// Deploys the two in turn while clients ask all the time. Says what they saw.
     #[track_caller]
     fn under_load(&self, builds: [u64; 2], deploys: usize) -> Value {
         self.machine.write_file("/usr/local/lib/requests.py", include_str!("../../setups/requests.py"));
