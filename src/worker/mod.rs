@@ -1,7 +1,7 @@
 //! What the sandboxed workers do: whatever touches the outside. Each is a transient unit with one job.
 //!
 //! ```text
-//! core ──stdin: one Task──▶ ci-worker ──stdout: one Answer──▶ core
+//! core ──stdin: a Task──▶ ci-worker ──stdout: its Answer──▶ core      (a deploy has several tasks for one worker)
 //!                              └──stderr: what is going on, for people──▶ journal or log
 //! ```
 //!
