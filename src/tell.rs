@@ -126,7 +126,8 @@ pub fn deploy_is_told(outcome: Outcome) -> bool {
 /// Tells of a target on which nothing new goes live for a while.
 pub fn frozen(freeze: &Freeze) {
     let text = format!("{} is {}", freeze.target, freeze.describe(|until| until.to_string()));
-    journal::emit(Event::TargetFrozen, &Subject::target(&freeze.target), Priority::Notice, &text);
+    let subject = Subject::target(&freeze.target).person(&freeze.by);
+    journal::emit(Event::TargetFrozen, &subject, Priority::Notice, &text);
 }
 
 /// Tells that a target's freeze is over, and why.

@@ -159,7 +159,7 @@ fn root(project: &ProjectName, target: &project::Deploy, user: Option<&User>) ->
     };
     // Adopting is the user's own work: first it must be able to.
     let able = user.is_some() && findings.iter().all(|finding| finding.state == State::Ok);
-    findings.push(current(root, project, user.filter(|_| able)));
+    findings.push(current(root, project, &target.name, user.filter(|_| able)));
     findings.extend(["releases", "shared"].map(|name| real(root, name)));
     findings.extend(target.shared.iter().map(|path| shared(root, path, name)));
     findings
@@ -192,14 +192,15 @@ fn may_write(there: &Metadata, user: &User) -> nix::Result<bool> {
     Ok(bits & WRITE_AND_SEARCH == WRITE_AND_SEARCH)
 }
 
-fn current(root: &Path, project: &ProjectName, able: Option<&User>) -> Finding {
+fn current(root: &Path, project: &ProjectName, target: &TargetName, able: Option<&User>) -> Finding {
     let path = root.join("current");
     let shown = path.display();
     match at(&path) {
         Ok(None) => ok(format!("{shown} is free; the first deploy makes it")),
         Ok(Some(there)) if there.is_symlink() => ok(format!("{shown} is a link")),
         Ok(Some(there)) if there.is_dir() => {
-            let adopt = format!("ci-deploy --adopt {project}");
+            let which = if target.is_default() { String::new() } else { format!(" --target {target}") };
+            let adopt = format!("ci-deploy --adopt{which} {project}");
             let mend = match able {
                 Some(user) if user.uid.as_raw() == there.uid() => vec![adopt],
                 // A folder that moves is written to: its `..` changes.
@@ -279,7 +280,7 @@ mod tests {
     fn what_lies_in_the_way_of_a_first_deploy() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        assert_eq!(current(root, &"gkp".parse().unwrap(), None).state, State::Ok);
+        assert_eq!(current(root, &"gkp".parse().unwrap(), &TargetName::default(), None).state, State::Ok);
         assert_eq!(real(root, "releases").state, State::Ok);
         assert_eq!(shared(root, Path::new("media"), "gkp").state, State::Missing);
 
@@ -297,7 +298,7 @@ mod tests {
             (Some(&owner), vec!["ci-deploy --adopt gkp"]),
             (Some(&other), vec![chown.as_str(), "ci-deploy --adopt gkp"]),
         ] {
-            let adoption = current(root, &project, able);
+            let adoption = current(root, &project, &TargetName::default(), able);
             assert_eq!(
                 (adoption.state, adoption.mend),
                 (State::Missing, mend.into_iter().map(str::to_owned).collect())
@@ -305,7 +306,7 @@ mod tests {
         }
         fs::remove_dir(root.join("current")).unwrap();
         symlink("releases/1-aaaaaaa", root.join("current")).unwrap();
-        assert_eq!(current(root, &project, None).state, State::Ok);
+        assert_eq!(current(root, &project, &TargetName::default(), None).state, State::Ok);
     }
 
     #[test]

@@ -51,7 +51,7 @@ events! {
     DeployFailedDown = "6793d2af00584232839998295cab3196",
     /// A deploy failed before anything was switched; what was live still is.
     DeployFailed = "f08c9385faf4444f98603f8a838f5095",
-    /// A deploy was not begun: a newer build is live.
+    /// A deploy was not begun: a newer build is live, or a person has rolled back from its commit meanwhile.
     DeploySkipped = "f1f1e369ae2d4551a8b990b154baa73a",
     /// Nothing new goes live on a target until a moment has come.
     TargetFrozen = "1c0fa03990024faab1f81e30efdc4f36",

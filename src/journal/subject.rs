@@ -54,6 +54,11 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Adds `CI_PERSON=`
+    pub fn person(self, person: &'a str) -> Subject<'a> {
+        Subject { person: Some(person), ..self }
+    }
+
     /// Adds `CI_STEP=`, the step's name.
     pub fn step(self, step: &'a StepName) -> Subject<'a> {
         Subject { step: Some(step), ..self }

@@ -177,7 +177,8 @@ fn live_since(live: &Live, clock: &Clock) -> Markup {
         ": "
         @match &live.subject {
             Some(subject) => { em { (foreign(subject)) } }
-            None => { "commit " code { (live.release.commit.short()) } }
+            None if live.release.commit.is_known() => { "commit " code { (live.release.commit.short()) } }
+            None => { (live.what()) }
         }
     }
 }
@@ -185,8 +186,11 @@ fn live_since(live: &Live, clock: &Clock) -> Markup {
 /// Which build is live, of which commit, and who or what made it so.
 fn live_by(live: &Live) -> Markup {
     html! {
-        "build " (live.release.name.number())
-        @if live.release.commit.is_known() { " · " span.c { (live.release.commit.short()) } }
+        @if live.release.commit.is_known() {
+            "build " (live.release.name.number()) " · " span.c { (live.release.commit.short()) }
+        } @else {
+            "release " (live.release.name)
+        }
         @if let Some(why) = live.why() { " · " (foreign(&why)) }
     }
 }

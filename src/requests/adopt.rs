@@ -41,7 +41,7 @@ impl Taker<'_> {
         })?;
         let text =
             format!("{who} has adopted what was in {}: it is release {}", target.root.display(), adopted.release);
-        journal::emit(Event::Adopted, &Subject::project(name), Priority::Notice, &text);
+        journal::emit(Event::Adopted, &Subject::target(&id).person(who), Priority::Notice, &text);
         Ok(Answer::Adopted { release: adopted.release, shared: adopted.shared })
     }
 }

@@ -83,11 +83,12 @@ fn on_target(view: &ProjectView, target: &OnTarget, screen: &Screen) -> String {
     let mut out = match &target.live {
         Some(live) => {
             let since = live.release.live.map_or_else(String::new, |since| format!(" since {}", screen.moment(since)));
-            let what = live.subject.as_deref().unwrap_or(live.release.commit.short());
             let why = live.why().map(|why| format!(", {}", harmless(&why))).unwrap_or_default();
-            let (build, commit) = (live.release.name.number(), live.release.commit.short());
-            let made = painted(DIM, &format!("(build {build}, {commit}{why})"));
-            format!("{label}Live{since}: {} {made}\n", harmless(what))
+            let made = match live.release.commit.is_known() {
+                true => format!("build {}, {}{why}", live.release.name.number(), live.release.commit.short()),
+                false => format!("release {}{why}", live.release.name),
+            };
+            format!("{label}Live{since}: {} {}\n", harmless(live.what()), painted(DIM, &format!("({made})")))
         }
         None => format!("{label}{}\n", view.why_not_live(target)),
     };

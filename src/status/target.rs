@@ -1,7 +1,7 @@
 //! `--json`: what is on a project's targets.
 
 use crate::model::deploy::DeployOrigin;
-use crate::model::{Deploy, DeployState, ReleaseName};
+use crate::model::{CommitId, Deploy, DeployState, ReleaseName};
 use crate::store::ReleaseRow;
 use crate::view::{Live, OnTarget};
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(super) struct LiveJson<'a> {
     release: &'a ReleaseName,
     build: u32,
-    commit: &'a str,
+    commit: Option<&'a str>,
     subject: Option<&'a str>,
     since: Option<Timestamp>,
     /// The deploy that made it live: its own, or that of another release which was undone.
@@ -41,7 +41,7 @@ pub(super) struct DeployJson<'a> {
     id: i64,
     target: &'a str,
     build: u32,
-    commit: &'a str,
+    commit: Option<&'a str>,
     release: ReleaseName,
     origin: &'a DeployOrigin,
     reason: Option<&'a str>,
@@ -59,7 +59,7 @@ pub(super) struct DeployJson<'a> {
 pub(super) struct ReleaseJson<'a> {
     target: &'a str,
     name: &'a ReleaseName,
-    commit: &'a str,
+    commit: Option<&'a str>,
     live_since: Option<Timestamp>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn deploy(deploy: &Deploy) -> DeployJson<'_> {
         id: deploy.id.0,
         target: deploy.target.as_str(),
         build: deploy.number.0,
-        commit: deploy.commit.as_str(),
+        commit: known(&deploy.commit),
         release: deploy.release(),
         origin: &deploy.origin,
         reason: deploy.reason.as_deref(),
@@ -94,11 +94,16 @@ pub(super) fn deploy(deploy: &Deploy) -> DeployJson<'_> {
     json
 }
 
+/// Of a release that was there before unitci nobody knows the commit.
+fn known(commit: &CommitId) -> Option<&str> {
+    commit.is_known().then(|| commit.as_str())
+}
+
 pub(super) fn live(live: &Live) -> LiveJson<'_> {
     LiveJson {
         release: &live.release.name,
         build: live.release.name.number().0,
-        commit: live.release.commit.as_str(),
+        commit: known(&live.release.commit),
         subject: live.subject.as_deref(),
         since: live.release.live,
         deploy: live.by.as_ref().map(deploy),
@@ -125,7 +130,7 @@ pub(super) fn release(release: &ReleaseRow) -> ReleaseJson<'_> {
     ReleaseJson {
         target: release.target.as_str(),
         name: &release.name,
-        commit: release.commit.as_str(),
+        commit: known(&release.commit),
         live_since: release.live,
     }
 }

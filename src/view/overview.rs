@@ -235,6 +235,15 @@ impl Line {
 }
 
 impl Live {
+    /// What is live, in a few words.
+    pub fn what(&self) -> &str {
+        match &self.subject {
+            Some(subject) => subject,
+            None if self.release.commit.is_known() => self.release.commit.short(),
+            None => "what was there before unitci",
+        }
+    }
+
     pub(super) fn new(release: ReleaseRow, build: Option<&Build>, by: Option<Deploy>) -> Live {
         Live { release, subject: build.and_then(super::subject).map(str::to_owned), by }
     }
