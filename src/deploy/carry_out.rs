@@ -11,7 +11,7 @@ use crate::attend::Bell;
 use crate::config::project;
 use crate::config::{Project, Site, load_project};
 use crate::model::{Deploy, DeployState, Outcome, Place, TargetId};
-use crate::order::Orders;
+use crate::order::{Order, Orders};
 use crate::output::Masker;
 use crate::plan::deploy::{Link, link_after};
 use crate::plan::turn::is_late;
@@ -38,13 +38,14 @@ pub fn carry_out(place: &Place, target: &TargetId) -> Result<(), CarryError> {
         tidy(place, &store, target)?;
         let Some(deploy) = coming(store.read(), target, Timestamp::now())? else { break };
         match one(place, &mut store, &bell, &notifier, deploy)? {
-            Left::Over => {}
+            Left::Over | Left::Held => {}
             Left::UnderWay => return Ok(()),
         }
     }
     notifier.stopping()?;
     notifier.barrier(HEAR)?;
-    if coming(store.read(), target, Timestamp::now())?.is_some() {
+    // Also one that a freeze holds back: the dispatcher sees to it that somebody comes when that ends.
+    if !store.read().unfinished_deploys(target)?.is_empty() {
         Wake::Deploy.up_or_warn(place);
     }
     Ok(())
@@ -108,6 +109,11 @@ fn without_configuration(
     };
     match link {
         Link::AsBefore => {
+            if let DeployState::Running { .. } = deploy.state {
+                // A command of the run that was killed may still be at it, and the next deploy would not know of it.
+                let stop = Order::StopCommand { project: deploy.project.clone(), deploy: deploy.id };
+                Orders::to(place).give(&stop, &[])?;
+            }
             let summary = error.to_string();
             let end = End { deploy, outcome: Outcome::Failed, summary: &summary, release: Verdict::Unjudged };
             finish::record(place, store, &end, None)?;

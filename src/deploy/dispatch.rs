@@ -37,18 +37,26 @@ pub fn dispatch(place: &Place) -> Result<(), DispatchError> {
     thaw(&mut store, now)?;
     let mut orders = Orders::to(place);
     let mut next_end: Option<Timestamp> = None;
+    let mut trouble: Option<OrderError> = None;
     for target in store.read().targets_to_deploy()? {
         if let Some(freeze) = store.read().freeze(&target)? {
             next_end = Some(next_end.map_or(freeze.until, |end| end.min(freeze.until)));
         }
-        if coming(store.read(), &target, now)?.is_some() {
-            orders.give(&Order::Deploy { target }, &[])?;
+        if coming(store.read(), &target, now)?.is_some()
+            && let Err(error) = orders.give(&Order::Deploy { target }, &[])
+        {
+            // The others do not wait for it.
+            trouble.get_or_insert(error);
         }
     }
     if let Some(at) = next_end {
         orders.give(&Order::DeployAgain { at }, &[])?;
+        if at <= Timestamp::now() {
+            // A timer for a moment that has passed never elapses.
+            Wake::Deploy.up_or_warn(place);
+        }
     }
-    Ok(())
+    trouble.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// The deploy to a target whose turn it is.

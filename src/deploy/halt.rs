@@ -68,6 +68,8 @@ pub(super) enum Halt {
     Failed(String),
     /// SIGTERM came, or the machine goes down.
     Leave,
+    /// It has not begun, because a freeze holds it back.
+    Held,
     /// We ourselves cannot go on.
     Broken(CarryError),
 }

@@ -10,6 +10,7 @@ use crate::journal::{self, Event, Priority, Subject};
 use crate::model::{CommitId, Deploy, DeployState, Outcome, Phase, Place, ReleaseName};
 use crate::order::{Order, OrderError, Orders, Stage};
 use crate::plan::deploy::{Link, expired, link_after, next, rollback_target, way_back};
+use crate::plan::turn::next_of;
 use crate::store::{ReleaseRow, Standing, Store, StoreError};
 use crate::systemd::{Bus, Notifier, SystemState};
 use crate::worker::call::Talk;
@@ -23,6 +24,8 @@ pub(super) enum Left {
     Over,
     /// As it is, for the next run: SIGTERM came.
     UnderWay,
+    /// Waiting: a freeze came before it had begun.
+    Held,
 }
 
 /// All that carrying out one deploy needs.
@@ -65,6 +68,7 @@ impl Run<'_> {
                 Ok(Left::Over)
             }
             Err(Halt::Leave) => Ok(Left::UnderWay),
+            Err(Halt::Held) => Ok(Left::Held),
             Err(Halt::Broken(error)) => Err(error),
             Err(Halt::Failed(why)) => Err(self.log.error(std::io::Error::other(why))),
         }
@@ -83,6 +87,7 @@ impl Run<'_> {
                 phase
             }
             DeployState::Waiting | DeployState::Finished { .. } => {
+                self.begin()?;
                 let why = self.deploy.why();
                 self.tell(Event::DeployStarted, &format!("deploy of {} begins: {why}", self.deploy.describe()));
                 Phase::Prepare
@@ -95,6 +100,20 @@ impl Run<'_> {
             Went::Well(warnings) => self.end(Outcome::Deployed, &warnings.join("; "), Verdict::Good),
             Went::Wrong(phase, why) => self.failed(phase, &why),
         }
+    }
+
+    /// From here on it is under way. Whoever was answered that the target is frozen finds nothing that begins after that.
+    fn begin(&mut self) -> Result<(), Halt> {
+        let (deploy, now) = (self.deploy.clone(), Timestamp::now());
+        let begun = self.store.write(|tx| {
+            let frozen = tx.read().freeze(&deploy.target_id())?.is_some_and(|freeze| freeze.holds(now));
+            let id = deploy.id;
+            match next_of(vec![deploy], frozen) {
+                Some(_) => tx.deploy_phase(id, Phase::Prepare, now).map(|()| true),
+                None => Ok::<_, StoreError>(false),
+            }
+        })?;
+        if begun { Ok(()) } else { Err(Halt::Held) }
     }
 
     fn phases(&mut self, from: Phase) -> Result<Went, Halt> {
@@ -304,7 +323,7 @@ impl Run<'_> {
     fn unreachable(&self, error: OrderError) -> Halt {
         match self.failure(String::new()) {
             Halt::Failed(_) => Halt::Broken(error.into()),
-            halt @ (Halt::Leave | Halt::Broken(_)) => halt,
+            halt @ (Halt::Leave | Halt::Held | Halt::Broken(_)) => halt,
         }
     }
 

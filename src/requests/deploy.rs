@@ -7,8 +7,8 @@ use crate::model::{
     Build, BuildId, BuildNumber, BuildState, CommitId, Deploy, DeployId, DeployState, Phase, RefName, ReleaseName,
     Target, TargetId, Trust, Verdict,
 };
-use crate::plan::deploy::{is_superseded, rollback_target};
-use crate::plan::turn::next_of;
+use crate::plan::deploy::rollback_target;
+use crate::plan::turn::{is_late, next_of};
 use crate::store::{NewDeploy, Read, ReleaseRow, Standing, StoreError, Tx};
 use jiff::Timestamp;
 
@@ -112,13 +112,16 @@ pub(super) fn take_deploy(
             format!("build {}:{number} is not green: why then? -m REASON", wish.id.project),
         );
     }
-    let live = read.live(&wish.id)?.map(|release| release.name);
+    // What will be live when its turn comes, as far as one can tell.
+    let mut live = read.live(&wish.id)?.map(|release| release.name);
+    let left = read.left_commits(&wish.id)?;
     for waiting in read.unfinished_deploys(&wish.id)? {
-        let will_be_skipped = waiting.state == DeployState::Waiting
-            && waiting.origin == DeployOrigin::Green
-            && is_superseded(waiting.number, live.as_ref());
+        let will_be_skipped = is_late(&waiting, live.as_ref(), &left).is_some();
         if waiting.number == number && !will_be_skipped {
             return Ok((waiting.id, waiting.number));
+        }
+        if !will_be_skipped {
+            live = live.max(Some(waiting.release()));
         }
     }
     wish.queue(number, commit, origin)

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/attempts.sql"),
     include_str!("migrations/origins.sql"),
     include_str!("migrations/releases.sql"),
+    include_str!("migrations/deploys.sql"),
 ];
 
 /// The version this program writes, kept in `PRAGMA user_version`.

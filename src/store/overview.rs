@@ -77,6 +77,16 @@ impl Read<'_> {
         all(self.0, &sql, [], deploy)
     }
 
+    /// The newest deploy to every target that is over and was not skipped.
+    pub fn last_ended_deploys(&self) -> Result<Vec<Deploy>> {
+        let sql = format!(
+            "{TARGETS} SELECT d.* FROM t JOIN deploy d ON d.id =
+               (SELECT id FROM deploy WHERE project = t.project AND target = t.target
+                  AND state = 'finished' AND outcome <> 'superseded' ORDER BY id DESC LIMIT 1)"
+        );
+        all(self.0, &sql, [], deploy)
+    }
+
     /// What is live, on every target.
     pub fn live_releases(&self) -> Result<Vec<(ProjectName, ReleaseRow)>> {
         all(self.0, "SELECT * FROM target_release WHERE live IS NOT NULL", [], project_and(release))

@@ -1,6 +1,6 @@
 //! All projects, one line each.
 
-use super::target::{OnTarget, put_deploy, put_freeze, put_live};
+use super::target::{OnTarget, put_deploy, put_ended, put_freeze, put_live};
 use super::{Configured, Folder, Trouble};
 use crate::model::{
     Build, BuildId, CommitId, Deploy, DeployState, ProjectName, RefName, Request, RequestId, StepRow, Verdict,
@@ -132,7 +132,7 @@ impl Line {
             Setup::Broken(error) => Some(Trouble::Config(error.clone())),
             Setup::Ready { .. } | Setup::Retired => None,
         };
-        let deploys = self.targets.iter().filter_map(|target| Trouble::of_deploy(target.deploy.as_ref()));
+        let deploys = self.targets.iter().filter_map(|target| Trouble::of_deploy(target.ended.as_ref()));
         let (mut all, others): (Vec<Trouble>, Vec<Trouble>) = deploys.partition(Trouble::is_down);
         all.extend(config.into_iter().chain(others).chain(Trouble::of_source(self.source.as_ref())));
         all
@@ -301,6 +301,11 @@ impl Overview {
         for deploy in read.last_deploys()? {
             if let Some(line) = lines.get_mut(&deploy.project) {
                 put_deploy(&mut line.targets, deploy);
+            }
+        }
+        for deploy in read.last_ended_deploys()? {
+            if let Some(line) = lines.get_mut(&deploy.project) {
+                put_ended(&mut line.targets, deploy);
             }
         }
         for freeze in read.freezes()?.into_iter().filter(|freeze| freeze.holds(now)) {

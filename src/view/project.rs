@@ -2,7 +2,7 @@
 
 use super::build::is_at;
 use super::overview::{Line, Live, Running, Setup};
-use super::target::{OnTarget, put_deploy, put_freeze, put_live};
+use super::target::{OnTarget, put_deploy, put_ended, put_freeze, put_live};
 use super::text::bytes;
 use super::{Configured, Trouble};
 use crate::model::cache::CacheSize;
@@ -101,6 +101,9 @@ impl ProjectView {
         for deploy in read.last_deploys()?.into_iter().filter(|deploy| deploy.project == *name) {
             put_deploy(&mut line.targets, deploy);
         }
+        for deploy in read.last_ended_deploys()?.into_iter().filter(|deploy| deploy.project == *name) {
+            put_ended(&mut line.targets, deploy);
+        }
         for freeze in read.freezes()?.into_iter().filter(|f| f.target.project == *name && f.holds(now)) {
             put_freeze(&mut line.targets, freeze);
         }
@@ -120,7 +123,7 @@ impl ProjectView {
 
     /// Why nothing is live on a target that has nothing live.
     pub fn why_not_live(&self, target: &OnTarget) -> String {
-        if let Some(Trouble::Deploy { what, .. }) = Trouble::of_deploy(target.deploy.as_ref()) {
+        if let Some(Trouble::Deploy { what, .. }) = Trouble::of_deploy(target.ended.as_ref()) {
             return format!("Nothing is live: the deploy of {what} failed.");
         }
         match &self.line.last {

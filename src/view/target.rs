@@ -17,6 +17,8 @@ pub struct OnTarget {
     pub live: Option<Live>,
     /// Its newest deploy.
     pub deploy: Option<Deploy>,
+    /// The newest that is over and was not skipped: how things are there until another is over.
+    pub ended: Option<Deploy>,
     /// What holds deploys back.
     pub freeze: Option<Freeze>,
 }
@@ -38,6 +40,7 @@ impl OnTarget {
             automatic: deploy.automatic,
             live: None,
             deploy: None,
+            ended: None,
             freeze: None,
         };
         project.targets.iter().map(empty).collect()
@@ -45,7 +48,15 @@ impl OnTarget {
 
     /// A target that is only known by what is live there: its project's file says nothing of it.
     fn unnamed(name: &TargetName) -> OnTarget {
-        OnTarget { name: name.clone(), site: None, automatic: false, live: None, deploy: None, freeze: None }
+        OnTarget {
+            name: name.clone(),
+            site: None,
+            automatic: false,
+            live: None,
+            deploy: None,
+            ended: None,
+            freeze: None,
+        }
     }
 
     /// How something comes onto a target where only people deploy.
@@ -88,5 +99,12 @@ pub(super) fn put_live(targets: &mut Vec<OnTarget>, live: Live) {
 pub(super) fn put_deploy(targets: &mut [OnTarget], deploy: Deploy) {
     if let Some(target) = targets.iter_mut().find(|target| target.name == deploy.target) {
         target.deploy = Some(deploy);
+    }
+}
+
+/// The same for the newest that is over and was not skipped.
+pub(super) fn put_ended(targets: &mut [OnTarget], deploy: Deploy) {
+    if let Some(target) = targets.iter_mut().find(|target| target.name == deploy.target) {
+        target.ended = Some(deploy);
     }
 }

@@ -34,7 +34,7 @@ impl Trouble {
         Some(Trouble::Poll { error, since })
     }
 
-    /// What the newest deploy to a target says, if that is anything.
+    /// What a deploy to a target says, if that is anything.
     pub fn of_deploy(deploy: Option<&Deploy>) -> Option<Trouble> {
         let deploy = deploy?;
         match &deploy.state {
