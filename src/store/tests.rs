@@ -243,7 +243,12 @@ fn deploys_of_a_target_come_running_first_then_in_order() {
     assert!(store.write(|tx| tx.finish_deploy(elsewhere, Outcome::RolledBack, "503", at(4))).unwrap());
     let done = store.read().deploy(elsewhere).unwrap().unwrap();
     assert!(matches!(done.state, DeployState::Finished { outcome: Outcome::RolledBack, .. }));
-    assert_eq!((done.describe().as_str(), done.target_id()), ("gkp:2 to demo", demo));
+    assert_eq!((done.describe().as_str(), done.target_id()), ("gkp:2 to demo", demo.clone()));
+    // One that was skipped, or waits, says nothing of how things are.
+    let late = store.write(|tx| tx.queue_deploy(&new(&demo, 1), at(5))).unwrap();
+    store.write(|tx| tx.queue_deploy(&new(&demo, 3), at(6))).unwrap();
+    assert!(store.write(|tx| tx.finish_deploy(late, Outcome::Superseded, "2 is live already", at(7))).unwrap());
+    assert_eq!(ids(store.read().last_ended_deploys().unwrap()), [elsewhere]);
 }
 
 #[test]
