@@ -134,9 +134,8 @@ impl Run<'_> {
         let artifacts = self.artifacts()?;
         let ReleaseMakeAnswer { target, made } = self.make_release(artifacts)?;
         let Some(made) = made else {
-            let missing: Vec<String> = target.missing.iter().map(ToString::to_string).collect();
             let all = format!("ci-deploy --check {} tells all", self.project.name);
-            return Err(self.failure(format!("{}; {all}", missing.join("; "))));
+            return Err(self.failure(format!("{}; {all}", target.missing())));
         };
         let (id, release, commit) = (self.deploy.target_id(), self.deploy.release(), self.deploy.commit.clone());
         self.say(&match made {
