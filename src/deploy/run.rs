@@ -131,7 +131,14 @@ impl Run<'_> {
 
     fn prepare(&mut self) -> Result<(), Halt> {
         self.secrets_are_known()?;
-        let artifacts = self.artifacts()?;
+        let artifacts = match self.artifacts() {
+            // What has been live and well needs none: it is there, or it is not made again without them.
+            Err(Halt::Failed(why)) if self.is_proven()? => {
+                self.say(&format!("{why}; so release {} must be there", self.deploy.release()))?;
+                None
+            }
+            all => Some(all?),
+        };
         let ReleaseMakeAnswer { target, made } = self.make_release(artifacts)?;
         let Some(made) = made else {
             let all = format!("ci-deploy --check {} tells all", self.project.name);
@@ -155,7 +162,11 @@ impl Run<'_> {
     /// A release that has been live and well is whole and its database is migrated; migrations never run backwards.
     fn unless_proven(&mut self, stage: Stage) -> Result<(), Halt> {
         let known = self.store.read().release(&self.deploy.target_id(), &self.deploy.release())?;
-        if known.is_some_and(|release| release.standing.was_well()) { Ok(()) } else { self.commands(stage) }
+        if self.is_proven()? { Ok(()) } else { self.commands(stage) }
+    }
+
+    fn is_proven(&self) -> Result<bool, Halt> {
+        Ok(known.is_some_and(|release| release.standing.was_well()))
     }
 
     /// Writes down to which release an undo would go; before the switch, since after it nobody can tell.
