@@ -151,9 +151,10 @@ impl Run<'_> {
         })?;
         self.remember_way_back(target.current)?;
         self.store
-            .write(|tx| match tx.read().release(&id, &release)? {
-                Some(_) => Ok(()),
-                None => tx.set_release(&id, &release, &commit, Standing::Made),
+            .write(|tx| match (&made, tx.read().release(&id, &release)?) {
+                (Made::There, Some(_)) => Ok(()),
+                // Whatever it was before its folder was gone, in this one no command has run.
+                (Made::There, None) | (Made::Anew { .. }, _) => tx.set_release(&id, &release, &commit, Standing::Made),
             })
             .map_err(|error: StoreError| Halt::from(error))?;
         self.unless_proven(Stage::Prepare)
@@ -161,11 +162,11 @@ impl Run<'_> {
 
     /// A release that has been live and well is whole and its database is migrated; migrations never run backwards.
     fn unless_proven(&mut self, stage: Stage) -> Result<(), Halt> {
-        let known = self.store.read().release(&self.deploy.target_id(), &self.deploy.release())?;
         if self.is_proven()? { Ok(()) } else { self.commands(stage) }
     }
 
     fn is_proven(&self) -> Result<bool, Halt> {
+        let known = self.store.read().release(&self.deploy.target_id(), &self.deploy.release())?;
         Ok(known.is_some_and(|release| release.standing.was_well()))
     }
 
