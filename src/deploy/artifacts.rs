@@ -18,10 +18,20 @@ impl Run<'_> {
         }
         let build = self.deploy.build();
         let all = self.store.read().artifacts(&build)?;
-        wanted(&all, patterns).map_err(|idle| {
+        let wanted = wanted(&all, patterns).map_err(|idle| {
             self.failure(format!("no artifact of build {build} is meant by {idle} in `artifacts` of [deploy]"))
-        })
+        })?;
+        match wanted.iter().find(|artifact| !is_kept(self.place, &build, artifact)) {
+            Some(gone) => Err(self.failure(format!("artifact {} of build {build} is not kept any more", gone.path))),
+            None => Ok(wanted),
+        }
     }
+}
+
+/// Whether its bytes are there; looked at before the worker waits for them, who could not be told otherwise.
+fn is_kept(place: &Place, build: &BuildId, artifact: &Artifact) -> bool {
+    let end = artifact.offset.saturating_add(artifact.size);
+    std::fs::metadata(place.artifacts(build, artifact.step)).is_ok_and(|file| file.len() >= end)
 }
 
 /// Writes heads and bytes.

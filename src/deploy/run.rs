@@ -150,12 +150,18 @@ impl Run<'_> {
 
     fn prepare(&mut self) -> Result<(), Halt> {
         self.secrets_are_known()?;
-        let artifacts = self.artifacts()?;
+        let artifacts = match self.artifacts() {
+            // What has been live and well needs none: it is there, or it is not made again without them.
+            Err(Halt::Failed(why)) if self.is_proven()? => {
+                self.say(&format!("{why}; so release {} must be there", self.deploy.release()))?;
+                None
+            }
+            all => Some(all?),
+        };
         let ReleaseMakeAnswer { target, made } = self.make_release(artifacts)?;
         let Some(made) = made else {
-            let missing: Vec<String> = target.missing.iter().map(ToString::to_string).collect();
             let all = format!("ci-deploy --check {} tells all", self.project.name);
-            return Err(self.failure(format!("{}; {all}", missing.join("; "))));
+            return Err(self.failure(format!("{}; {all}", target.missing())));
         };
         let (id, release, commit) = (self.deploy.target_id(), self.deploy.release(), self.deploy.commit.clone());
         self.say(&match made {
@@ -164,9 +170,10 @@ impl Run<'_> {
         })?;
         self.remember_way_back(target.current)?;
         self.store
-            .write(|tx| match tx.read().release(&id, &release)? {
-                Some(_) => Ok(()),
-                None => tx.set_release(&id, &release, &commit, Standing::Made),
+            .write(|tx| match (&made, tx.read().release(&id, &release)?) {
+                (Made::There, Some(_)) => Ok(()),
+                // Whatever it was before its folder was gone, in this one no command has run.
+                (Made::There, None) | (Made::Anew { .. }, _) => tx.set_release(&id, &release, &commit, Standing::Made),
             })
             .map_err(|error: StoreError| Halt::from(error))?;
         self.unless_proven(Stage::Prepare)
@@ -174,8 +181,12 @@ impl Run<'_> {
 
     /// A release that has been live and well is whole and its database is migrated; migrations never run backwards.
     fn unless_proven(&mut self, stage: Stage) -> Result<(), Halt> {
+        if self.is_proven()? { Ok(()) } else { self.commands(stage) }
+    }
+
+    fn is_proven(&self) -> Result<bool, Halt> {
         let known = self.store.read().release(&self.deploy.target_id(), &self.deploy.release())?;
-        if known.is_some_and(|release| release.standing.was_well()) { Ok(()) } else { self.commands(stage) }
+        Ok(known.is_some_and(|release| release.standing.was_well()))
     }
 
     /// Writes down to which release an undo would go; before the switch, since after it nobody can tell.

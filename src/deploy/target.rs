@@ -5,7 +5,7 @@ use super::halt::Halt;
 use super::log::to_journal;
 use super::run::Run;
 use crate::model::artifact::Artifact;
-use crate::model::{BuildId, Line, ReleaseName};
+use crate::model::{BuildId, CommitId, Line, ReleaseName};
 use crate::order::{Order, Work};
 use crate::output::{Interest, Stop};
 use crate::worker::call::{Call, CallError, Talk};
@@ -28,12 +28,14 @@ impl Run<'_> {
         self.call(self.release_work(), task)
     }
 
-    /// Makes the release, if the target lacks nothing.
-    pub(super) fn make_release(&mut self, artifacts: Vec<Artifact>) -> Result<ReleaseMakeAnswer, Halt> {
+    /// Makes the release, if the target lacks nothing. Without its artifacts it must be there: of no commit none is made.
+    pub(super) fn make_release(&mut self, artifacts: Option<Vec<Artifact>>) -> Result<ReleaseMakeAnswer, Halt> {
+        let commit = if artifacts.is_some() { self.deploy.commit.clone() } else { CommitId::none() };
+        let artifacts = artifacts.unwrap_or_default();
         let task = ReleaseMakeTask {
             root: self.target.root.clone(),
             name: self.deploy.release(),
-            commit: self.deploy.commit.clone(),
+            commit,
             mirror: self.place.mirror(&self.project.name),
             shape: self.project.source.shape.clone(),
             shared: self.target.shared.clone(),

@@ -204,7 +204,7 @@ fn target(place: &Place, project: &Project, deploy: &Deploy) -> Tried {
             || format!("{}: ready for the first deploy", deploy.root.display()),
             |live| format!("{}: {} is live", deploy.root.display(), live.name),
         )),
-        Ok(answer) => Err(answer.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        Ok(answer) => Err(answer.missing().to_string()),
         Err(error) => Err(error.to_string()),
     };
     (what, told)

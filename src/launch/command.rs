@@ -48,6 +48,12 @@ fn command_of(config: &Deploy, stage: Stage, line: usize) -> Option<(&str, Durat
     Some((list.get(line)?, config.timeout))
 }
 
+/// What the core may say to a command. It has secrets, and what would lead its programs elsewhere (`PATH`,
+/// `LD_PRELOAD`) is the administrator's to say, in `[deploy] env`.
+fn is_told(key: &str) -> bool {
+    key == "CI" || key.starts_with("CI_")
+}
+
 /// The walls are lower than a step's: a migration reaches what the service reaches, its database's socket in `/run` and
 /// its data in `/var`. But it has the rights of the target's user and no more.
 pub(super) fn describe(
@@ -64,7 +70,7 @@ pub(super) fn describe(
     let mut environment =
         BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
     environment.extend(config.env.clone());
-    environment.extend(env);
+    environment.extend(env.into_iter().filter(|(key, _)| is_told(key)));
     let folder = config.root.join("releases").join(release.to_string());
     let hidden = [place.credentials(), place.store(), place.builds()].map(|path| format!("-{}", text(&path)));
     let mut properties = match stage {
@@ -103,4 +109,24 @@ pub(super) fn describe(
         Property::inaccessible_paths(&hidden.each_ref().map(String::as_str)),
     ]);
     Ok(Transient { unit: unit_name(project, deploy), properties })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_says_what_is_ours_to_say_and_no_more() {
+        for (key, told) in [
+            ("CI", true),
+            ("CI_RELEASE", true),
+            ("CIRCUS", false),
+            ("ci_release", false),
+            ("PATH", false),
+            ("LD_PRELOAD", false),
+            ("", false),
+        ] {
+            assert_eq!(is_told(key), told, "{key}");
+        }
+    }
 }

@@ -35,9 +35,14 @@ pub fn until(words: &str, now: &Zoned) -> Result<Timestamp, UntilError> {
     } else if let Ok(moment) = words.parse::<Timestamp>() {
         Timestamp::from_second(moment.as_second()).ok()
     } else {
-        let begun = now.timestamp().as_second().saturating_add(1);
+        let second = |at: i64| Timestamp::from_second(at).ok();
+        let now = now.timestamp().as_second();
         let length = duration_of(words).filter(|length| !length.is_zero());
-        length.and_then(|length| Timestamp::from_second(begun).ok()?.checked_add(length).ok())
+        // A whole second too late rather than too early, but for the longest freeze, which would be too long then.
+        length.and_then(|length| {
+            let until = second(now.saturating_add(1))?.checked_add(length).ok()?;
+            Some(until.min(second(now)?.checked_add(FREEZE_MAX).ok()?))
+        })
     };
     let moment = moment.ok_or_else(|| UntilError::Form(words.chars().take(80).collect()))?;
     match moment.duration_since(now.timestamp()) {
@@ -62,6 +67,8 @@ mod tests {
             ("2h", Ok("2026-11-25T15:00:01Z")),
             ("1d 30min", Ok("2026-11-26T13:30:01Z")),
             ("90", Ok("2026-11-25T13:01:31Z")),
+            ("30d", Ok("2026-12-25T13:00:00Z")),
+            ("29d 23h 59min 58s", Ok("2026-12-25T12:59:59Z")),
             ("14:00", Err("14:00 has passed; write a day with it")),
             ("2026-11-24 09:00", Err("has passed")),
             ("0s", Err("is no time")),

@@ -26,6 +26,14 @@ pub struct ReleaseCheckAnswer {
     pub current: Option<Release>,
 }
 
+impl ReleaseCheckAnswer {
+    /// All that is missing, to be shown: the paths are the words of the target's user.
+    pub fn missing(&self) -> Line {
+        let all: Vec<String> = self.missing.iter().map(ToString::to_string).collect();
+        Line::cut(&all.join("; "))
+    }
+}
+
 /// One thing that stands in a deploy's way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -78,6 +78,34 @@ fn a_release_has_the_builds_artifacts_and_its_commands_their_secrets() {
     }
 }
 
+#[test]
+fn a_release_that_is_there_needs_no_artifacts_and_one_made_again_is_prepared_again() {
+    let shop = Shop::open(Suite::usual()[0]);
+    let machine = &shop.machine;
+    made(&shop);
+    machine.sh("cd /srv/gkp; install -d -o gkp -g gkp current; echo old >current/README; chown gkp: current/README");
+    machine.run(["ci-deploy", "--adopt", "gkp"]).expect_success();
+    let first = shop.push(&[("README", "one\n")]);
+    shop.expect(first, "deployed", "");
+    machine.run(["ci-deploy", "--rollback", "gkp"]).expect_success();
+    assert_eq!(machine.sh("cat /srv/gkp/current/README"), "old\n");
+
+    let deploy = format!("gkp:{first}");
+    let kept = format!("/var/lib/ci/builds/gkp/{first}/1.artifacts");
+    machine.sh(&format!("mv {kept} /root/kept"));
+    machine.run(["ci-deploy", &deploy]).expect_success();
+    assert_eq!(machine.sh("cat /srv/gkp/current/README"), "one\n");
+    machine.run(["ci-deploy", "--rollback", "gkp"]).expect_success();
+
+    machine.sh(&format!("rm -r /srv/gkp/releases/{first}-*"));
+    machine.run(["ci-deploy", &deploy]).expect_code(1);
+    shop.expect(first, "failed", "is not there any more");
+    assert_eq!(machine.sh("cat /srv/gkp/current/README"), "old\n");
+    machine.sh(&format!("mv /root/kept {kept}"));
+    machine.run(["ci-deploy", &deploy]).expect_success();
+    assert!(machine.sh("cat /srv/gkp/current/said").starts_with("made of "));
+}
+
 /// Takes the first half-made release away and puts a link in its place.
 const TURN: &str = "import os, time
 end = time.time() + 60
