@@ -2,13 +2,13 @@
 //! begin; then it is removed, however long that takes.
 
 use super::folder::{Folder, FolderError, Kind};
-use super::protocol::{Failure, Left, SetAside, SetAsideTask, SweepAnswer, SweepTask};
+use super::protocol::{Failure, FailureKind, Left, SetAside, SetAsideTask, SweepAnswer, SweepTask};
 use super::sweep;
 use crate::model::Room;
 use crate::model::cache::EntryName;
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Where it goes out of the way: in the room, so that a rename does it.
 pub(super) const ASIDE: &str = ".aside";
@@ -17,7 +17,9 @@ const BATCH: usize = 4096;
 /// How deep sizes are added up; what lies deeper is removed and not counted.
 const DEPTH_MAX: usize = 64;
 
-pub(super) fn set_aside(task: &SetAsideTask) -> Result<(), Failure> {
+/// The core holds the store's write lock meanwhile, and a step has made what is moved: nothing here may take longer because
+/// of what it finds.
+pub(super) fn set_aside(task: &SetAsideTask, deadline: Instant) -> Result<(), Failure> {
     let folder = Folder::reclaim(&task.folder)?;
     if matches!(folder.kind(OsStr::new(ASIDE))?, Some(Kind::Link | Kind::Other)) {
         folder.unlink(OsStr::new(ASIDE))?;
@@ -27,7 +29,14 @@ pub(super) fn set_aside(task: &SetAsideTask) -> Result<(), Failure> {
         SetAside::All => {
             [Room::HOME, Room::CACHE].iter().try_for_each(|kept| out(&folder, OsStr::new(kept), &aside))?
         }
-        SetAside::Entries(entries) => entries.iter().try_for_each(|entry| entry_out(&folder, entry, &aside))?,
+        SetAside::Entries(entries) => {
+            for entry in entries {
+                if Instant::now() > deadline {
+                    return Err(Failure::new(FailureKind::Timeout, "not all of it is out of the way in time"));
+                }
+                entry_out(&folder, entry, &aside)?;
+            }
+        }
     }
     Ok(())
 }
@@ -58,11 +67,11 @@ fn out(from: &Folder, name: &OsStr, aside: &Folder) -> Result<(), FolderError> {
         Some(Kind::Folder) => drop(from.sub(name)?),
         Some(Kind::Link | Kind::Other) => {}
     }
-    let mut number = 0;
+    // Steps can write there too. Numbers from 1 they could have taken, and had us try each; the time of this moment not.
+    let mut number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     loop {
         number += 1;
         match from.rename(name, aside, &OsString::from(format!("{number}"))) {
-            // What an earlier run put there and could not remove in time.
             Err(e) if matches!(e.errno(), Some(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR | Errno::EISDIR)) => {}
             done => return done,
         }
@@ -130,11 +139,11 @@ mod tests {
         let sweep = SweepTask { folder: room.clone(), timeout: Duration::from_secs(60) };
         assert_eq!(remove(&sweep, later).unwrap(), SweepAnswer::default());
         let all = SetAsideTask { folder: room.clone(), what: SetAside::All };
-        set_aside(&all).unwrap();
+        set_aside(&all, later).unwrap();
         assert!(!room.join("home").exists() && !room.join("cache").exists());
         // A build made new ones, and they go too, before the first are removed.
         fs::create_dir_all(room.join("home/new")).unwrap();
-        set_aside(&all).unwrap();
+        set_aside(&all, later).unwrap();
         let late = remove(&sweep, Instant::now() - Duration::from_secs(1)).unwrap();
         assert_eq!(late, SweepAnswer { bytes: 0, left: Left::Some });
         let removed = remove(&sweep, later).unwrap();
@@ -155,6 +164,8 @@ mod tests {
             fs::create_dir_all(room.join(path).parent().unwrap()).unwrap();
             fs::write(room.join(path), path).unwrap();
         }
+        // A step has been there before.
+        fs::create_dir_all(room.join(".aside/1/x")).unwrap();
         fs::set_permissions(room.join("cache/old"), fs::Permissions::from_mode(0o555)).unwrap();
         std::os::unix::fs::symlink(&outside, room.join("cache/link")).unwrap();
         let entry = |shelf, name: &str| EntryName { shelf, name: name.into() };
@@ -167,10 +178,13 @@ mod tests {
             entry(Shelf::Cache, "not there"),
         ];
         let task = SetAsideTask { folder: room.clone(), what: SetAside::Entries(entries) };
-        set_aside(&task).unwrap();
-        set_aside(&task).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        let late = set_aside(&task, Instant::now() - Duration::from_secs(1)).unwrap_err();
+        assert_eq!(late.kind, FailureKind::Timeout);
+        set_aside(&task, later).unwrap();
+        set_aside(&task, later).unwrap();
         let sweep = SweepTask { folder: room.clone(), timeout: Duration::from_secs(60) };
-        assert_eq!(remove(&sweep, Instant::now() + Duration::from_secs(60)).unwrap().left, Left::Nothing);
+        assert_eq!(remove(&sweep, later).unwrap().left, Left::Nothing);
         for path in gone {
             assert!(!room.join(path).exists(), "{path}");
         }

@@ -40,6 +40,8 @@ pub const TASK_MAX: usize = 1 << 20;
 pub const ANSWER_MAX: usize = 4 << 20;
 /// How long a worker has that only looks at or renames a few files.
 pub const SMALL_JOB: Duration = Duration::from_secs(60);
+/// How long one has that is waited for with the store's write lock held: others give up waiting for that after 20 s.
+pub const LOCKED_JOB: Duration = Duration::from_secs(10);
 
 /// What a worker is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,12 +130,8 @@ impl Task {
             Task::Measure(task) => task.timeout,
             // It keeps its own limit, and says what it saw.
             Task::Health(task) => task.timeout.saturating_add(SMALL_JOB),
-            Task::Secrets(_)
-            | Task::ReleaseCheck(_)
-            | Task::ReleaseAdopt(_)
-            | Task::ReleaseSwitch(_)
-            | Task::Processes(_)
-            | Task::SetAside(_) => SMALL_JOB,
+            Task::Secrets(_) | Task::ReleaseCheck(_) | Task::ReleaseSwitch(_) | Task::Processes(_) => SMALL_JOB,
+            Task::ReleaseAdopt(_) | Task::SetAside(_) => LOCKED_JOB,
         }
     }
 }

@@ -110,7 +110,7 @@ fn perform(task: Task, deadline: Instant) -> Said {
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
         Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
-        Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task)),
+        Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task, deadline)),
         Task::Sweep(task) => said::<SweepTask>(cache::remove(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),
         Task::Measure(task) => said::<MeasureTask>(Ok(measure::measure(&task, deadline))),
