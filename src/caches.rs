@@ -13,7 +13,7 @@ use crate::model::cache::Entry;
 use crate::model::{BuildId, Place, ProjectName, Room, Trust};
 use crate::order::Work;
 use crate::plan::cache::excess;
-use crate::store::{Store, StoreError};
+use crate::store::{Read, Store, StoreError};
 use crate::view::text::{bytes, harmless};
 use crate::worker::call::{Call, CallError};
 use crate::worker::protocol::{SetAside, SetAsideTask, SurveyTask, SweepTask};
@@ -58,6 +58,10 @@ pub fn keep_within(
 ) -> Result<(), CacheError> {
     let name = &project.name;
     let room = Room::of(name, Trust::Inside);
+    // What cannot be removed is no news to a build that knew it to be too large. The net measures it all the same.
+    if own.is_some() && in_use(store.read(), &room, own)? {
+        return Ok(());
+    }
     let after = store.read().unmeasured(name)?;
     let mut size = 0;
     // A project whose builds never got as far as a checkout has none.
@@ -102,14 +106,19 @@ fn set_aside(
     let task = SetAsideTask { folder: room.folder(place), what: SetAside::Entries(entries) };
     // Whoever holds this keeps a build from being made.
     store.write(|tx| {
-        let unfinished = tx.read().unfinished_builds()?;
-        let mut others = unfinished.iter().filter(|build| Some(&build.id) != own);
-        if others.any(|build| build.id.project == room.project && build.trust == room.trust) {
+        if in_use(tx.read(), room, own)? {
             return Ok(Aside::InUse);
         }
         cleaner(place, room).make(task, stderr().as_fd())?;
         Ok(Aside::Out)
     })
+}
+
+/// Whether a build other than `own` runs in the room, or is about to.
+fn in_use(store: Read<'_>, room: &Room, own: Option<&BuildId>) -> Result<bool, StoreError> {
+    let unfinished = store.unfinished_builds()?;
+    let mut others = unfinished.iter().filter(|build| Some(&build.id) != own);
+    Ok(others.any(|build| build.id.project == room.project && build.trust == room.trust))
 }
 
 fn tell(name: &ProjectName, size: u64, most: u64, gone: &[&Entry]) {
