@@ -26,6 +26,8 @@ use std::time::Duration;
 const SURVEY: Duration = Duration::from_secs(120);
 /// How long removing may take; the next sweep goes on, or the next checkout.
 const REMOVING: Duration = Duration::from_secs(60);
+/// How many entries one worker is given: with the longest names there are, well below what a task may have.
+const AT_ONCE: usize = 500;
 /// Most entries that the message names.
 const NAMED: usize = 20;
 
@@ -74,15 +76,20 @@ pub fn keep_within(
         if let Some(most) = project.build.cache_max {
             let gone = excess(found.bytes, most, &found.entries);
             if !gone.is_empty() {
-                match set_aside(place, store, &room, &gone, own)? {
-                    Aside::Out => {
-                        let freed = gone.iter().map(|entry| entry.bytes).sum();
-                        size = size.saturating_sub(freed);
-                        tell(name, found.bytes, most, &gone);
-                        let sweep = SweepTask { folder: room.folder(place), timeout: REMOVING };
-                        cleaner(place, &room).make(sweep, stderr().as_fd())?;
+                let mut out = 0;
+                for some in gone.chunks(AT_ONCE) {
+                    match set_aside(place, store, &room, some, own)? {
+                        Aside::Out => out += some.len(),
+                        Aside::InUse => break,
                     }
-                    Aside::InUse => {}
+                }
+                let (gone, _) = gone.split_at(out);
+                if !gone.is_empty() {
+                    let freed = gone.iter().map(|entry| entry.bytes).sum();
+                    size = size.saturating_sub(freed);
+                    tell(name, found.bytes, most, gone);
+                    let sweep = SweepTask { folder: room.folder(place), timeout: REMOVING };
+                    cleaner(place, &room).make(sweep, stderr().as_fd())?;
                 }
             }
         }
@@ -135,8 +142,23 @@ fn tell(name: &ProjectName, size: u64, most: u64, gone: &[&Entry]) {
 fn describe(entry: &Entry) -> String {
     let what = harmless(&entry.at.describe());
     if entry.shut {
-        return format!("{what} (with a folder that nobody may look into)");
+        return format!("{what} (with something in it that cannot be looked at)");
     }
     let used = Timestamp::from_second(entry.used).map(|used| format!(", last used {}", used.strftime("%Y-%m-%d")));
     format!("{what} ({}{})", bytes(entry.bytes), used.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::cache::{EntryName, Shelf};
+    use crate::worker::protocol::{TASK_MAX, Task};
+
+    #[test]
+    fn as_many_entries_as_are_sent_at_once_fit_into_a_task() {
+        let name = EntryName { shelf: Shelf::HomeCache, name: "\u{ff}".repeat(127).into() };
+        let what = SetAside::Entries(vec![name; AT_ONCE]);
+        let task = Task::SetAside(SetAsideTask { folder: "/x".repeat(2048).into(), what });
+        assert!(serde_json::to_vec(&task).unwrap().len() < TASK_MAX);
+    }
 }
