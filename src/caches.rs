@@ -65,7 +65,7 @@ pub fn keep_within(
         return Ok(());
     }
     let after = store.read().unmeasured(name)?;
-    let mut size = 0;
+    let (mut size, mut swept) = (0, None);
     // A project whose builds never got as far as a checkout has none.
     if room.folder(place).exists() {
         let look =
@@ -89,12 +89,14 @@ pub fn keep_within(
                     size = size.saturating_sub(freed);
                     tell(name, found.bytes, most, gone);
                     let sweep = SweepTask { folder: room.folder(place), timeout: REMOVING };
-                    cleaner(place, &room).make(sweep, stderr().as_fd())?;
+                    swept = Some(cleaner(place, &room).make(sweep, stderr().as_fd()));
                 }
             }
         }
     }
     store.write(|tx| tx.cache_measured(name, size, after, Timestamp::now()))?;
+    // What is out of the way is not kept, removed or not: its size is written down before this is told.
+    swept.transpose()?;
     Ok(())
 }
 
