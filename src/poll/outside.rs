@@ -86,3 +86,48 @@ fn queue(tx: &Tx<'_>, project: &Project, new: NewRequest, now: Timestamp) -> Res
     }
     Ok(queued)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::model::Place;
+    use crate::plan::tips::{OUTSIDE_AT_ONCE, OUTSIDE_WAITING};
+    use crate::store::Store;
+
+    #[test]
+    fn a_ref_that_waits_is_renewed_in_a_full_queue() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::under(folder.path());
+        std::fs::create_dir_all(place.store()).unwrap();
+        let file = folder.path().join("gkp.toml");
+        let text = "[source]\nurl = '/srv/git'\noutside = ['refs/pull/*/head']\nbuild-outside = 'ask'\n";
+        std::fs::write(&file, text).unwrap();
+        let project = Config::check_file(&place, &file).map_err(|errors| errors.to_string()).unwrap();
+        let mut store = Store::open(&place).unwrap();
+        let now = Timestamp::now();
+        store.write(|tx| tx.poll_succeeded(&project.name, None, now)).unwrap();
+        let mut poll = |numbers: std::ops::Range<usize>, digit: char| {
+            let to: CommitId = digit.to_string().repeat(40).parse().unwrap();
+            let moved = |number| TipChange::Moved {
+                reference: format!("refs/pull/{number}/head").parse().unwrap(),
+                from: None,
+                to: to.clone(),
+            };
+            let changes: Vec<_> = numbers.map(moved).collect();
+            let (queued, left) = store.write(|tx| record(tx, &project, &changes, now)).unwrap();
+            store.write(|tx| tx.looks_outside(&project.name, true, left, now)).unwrap();
+            let commit = Target::Commit { commit: to };
+            let waiting = store.read().waiting().unwrap();
+            let new = waiting.iter().filter(|request| request.ask.target == commit).count();
+            (queued.len(), left, waiting.len(), new)
+        };
+        // (queued, left, waiting, of them for the new commit)
+        assert_eq!(poll(0..1, 'f'), (0, 0, 0, 0), "the first look");
+        for start in (0..OUTSIDE_WAITING).step_by(OUTSIDE_AT_ONCE) {
+            let end = start + OUTSIDE_AT_ONCE;
+            assert_eq!(poll(start..end, 'a'), (OUTSIDE_AT_ONCE, 0, end, end));
+        }
+        assert_eq!(poll(60..103, 'b'), (40, 3, 100, 40));
+    }
+}

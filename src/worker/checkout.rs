@@ -208,4 +208,20 @@ mod tests {
             assert_eq!((is_stray(name, Slot(0)), is_stray(name, Slot(1))), (first, second), "{name:?}");
         }
     }
+    #[test]
+    fn strays_go_however_many_they_are() {
+        let room = tempfile::tempdir().unwrap();
+        for kept in ["home/x", "cache/x", "workspace-1/x", ".old-1/x"] {
+            std::fs::create_dir_all(room.path().join(kept)).unwrap();
+        }
+        for number in 0..=BATCH {
+            std::fs::write(room.path().join(format!("stray{number}")), "").unwrap();
+        }
+        std::fs::create_dir_all(room.path().join("deep/er")).unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        remove_strays(&folder, Slot(0)).unwrap();
+        let mut left = folder.names(usize::MAX).unwrap();
+        left.sort();
+        assert_eq!(left, [".old-1", "cache", "home", "workspace-1"]);
+    }
 }
