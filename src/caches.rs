@@ -13,7 +13,7 @@ use crate::model::cache::Entry;
 use crate::model::{BuildId, Place, ProjectName, Room, Trust};
 use crate::order::Work;
 use crate::plan::cache::excess;
-use crate::store::{Store, StoreError};
+use crate::store::{Read, Store, StoreError};
 use crate::view::text::{bytes, harmless};
 use crate::worker::call::{Call, CallError};
 use crate::worker::protocol::{SetAside, SetAsideTask, SurveyTask, SweepTask};
@@ -26,6 +26,8 @@ use std::time::Duration;
 const SURVEY: Duration = Duration::from_secs(120);
 /// How long removing may take; the next sweep goes on, or the next checkout.
 const REMOVING: Duration = Duration::from_secs(60);
+/// How many entries one worker is given: with the longest names there are, well below what a task may have.
+const AT_ONCE: usize = 500;
 /// Most entries that the message names.
 const NAMED: usize = 20;
 
@@ -58,8 +60,12 @@ pub fn keep_within(
 ) -> Result<(), CacheError> {
     let name = &project.name;
     let room = Room::of(name, Trust::Inside);
+    // What cannot be removed is no news to a build that knew it to be too large. The net measures it all the same.
+    if own.is_some() && in_use(store.read(), &room, own)? {
+        return Ok(());
+    }
     let after = store.read().unmeasured(name)?;
-    let mut size = 0;
+    let (mut size, mut swept) = (0, None);
     // A project whose builds never got as far as a checkout has none.
     if room.folder(place).exists() {
         let look =
@@ -70,20 +76,27 @@ pub fn keep_within(
         if let Some(most) = project.build.cache_max {
             let gone = excess(found.bytes, most, &found.entries);
             if !gone.is_empty() {
-                match set_aside(place, store, &room, &gone, own)? {
-                    Aside::Out => {
-                        let freed = gone.iter().map(|entry| entry.bytes).sum();
-                        size = size.saturating_sub(freed);
-                        tell(name, found.bytes, most, &gone);
-                        let sweep = SweepTask { folder: room.folder(place), timeout: REMOVING };
-                        cleaner(place, &room).make(sweep, stderr().as_fd())?;
+                let mut out = 0;
+                for some in gone.chunks(AT_ONCE) {
+                    match set_aside(place, store, &room, some, own)? {
+                        Aside::Out => out += some.len(),
+                        Aside::InUse => break,
                     }
-                    Aside::InUse => {}
+                }
+                let (gone, _) = gone.split_at(out);
+                if !gone.is_empty() {
+                    let freed = gone.iter().map(|entry| entry.bytes).sum();
+                    size = size.saturating_sub(freed);
+                    tell(name, found.bytes, most, gone);
+                    let sweep = SweepTask { folder: room.folder(place), timeout: REMOVING };
+                    swept = Some(cleaner(place, &room).make(sweep, stderr().as_fd()));
                 }
             }
         }
     }
     store.write(|tx| tx.cache_measured(name, size, after, Timestamp::now()))?;
+    // What is out of the way is not kept, removed or not: its size is written down before this is told.
+    swept.transpose()?;
     Ok(())
 }
 
@@ -102,14 +115,19 @@ fn set_aside(
     let task = SetAsideTask { folder: room.folder(place), what: SetAside::Entries(entries) };
     // Whoever holds this keeps a build from being made.
     store.write(|tx| {
-        let unfinished = tx.read().unfinished_builds()?;
-        let mut others = unfinished.iter().filter(|build| Some(&build.id) != own);
-        if others.any(|build| build.id.project == room.project && build.trust == room.trust) {
+        if in_use(tx.read(), room, own)? {
             return Ok(Aside::InUse);
         }
         cleaner(place, room).make(task, stderr().as_fd())?;
         Ok(Aside::Out)
     })
+}
+
+/// Whether a build other than `own` runs in the room, or is about to.
+fn in_use(store: Read<'_>, room: &Room, own: Option<&BuildId>) -> Result<bool, StoreError> {
+    let unfinished = store.unfinished_builds()?;
+    let mut others = unfinished.iter().filter(|build| Some(&build.id) != own);
+    Ok(others.any(|build| build.id.project == room.project && build.trust == room.trust))
 }
 
 fn tell(name: &ProjectName, size: u64, most: u64, gone: &[&Entry]) {
@@ -126,8 +144,23 @@ fn tell(name: &ProjectName, size: u64, most: u64, gone: &[&Entry]) {
 fn describe(entry: &Entry) -> String {
     let what = harmless(&entry.at.describe());
     if entry.shut {
-        return format!("{what} (with a folder that nobody may look into)");
+        return format!("{what} (with something in it that cannot be looked at)");
     }
     let used = Timestamp::from_second(entry.used).map(|used| format!(", last used {}", used.strftime("%Y-%m-%d")));
     format!("{what} ({}{})", bytes(entry.bytes), used.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::cache::{EntryName, Shelf};
+    use crate::worker::protocol::{TASK_MAX, Task};
+
+    #[test]
+    fn as_many_entries_as_are_sent_at_once_fit_into_a_task() {
+        let name = EntryName { shelf: Shelf::HomeCache, name: "\u{ff}".repeat(127).into() };
+        let what = SetAside::Entries(vec![name; AT_ONCE]);
+        let task = Task::SetAside(SetAsideTask { folder: "/x".repeat(2048).into(), what });
+        assert!(serde_json::to_vec(&task).unwrap().len() < TASK_MAX);
+    }
 }

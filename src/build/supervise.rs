@@ -10,7 +10,7 @@ use super::secrets::Secrets;
 use super::service::{Next, Services};
 use super::spec;
 use crate::attend::Bell;
-use crate::caches::{self, CacheError};
+use crate::caches;
 use crate::config::project::{OnFailure, StepsFrom};
 use crate::config::{LoadError, Project, Site, load_project};
 use crate::journal::{self, Event, Priority, Subject};
@@ -356,20 +356,17 @@ impl Supervisor<'_> {
     }
 
     /// Where HOME and cache are known to be too large, and builds followed one another too closely for `ci-clean` to do
-    /// something about it, the build that is at its end does.
+    /// something about it, the build that is at its end does. Its verdict does not hang on that, not even where the disk is
+    /// full: then least of all.
     fn bound_caches(&mut self, build: &Build) -> Result<(), SuperviseError> {
         let (Some(most), Trust::Inside) = (self.project.build.cache_max, build.trust) else { return Ok(()) };
         if self.store.read().cache(&self.id.project)?.is_none_or(|size| size.bytes <= most) {
             return Ok(());
         }
-        match caches::keep_within(self.place, &mut self.store, &self.project, Some(&self.id)) {
-            Ok(()) => Ok(()),
-            Err(CacheError::Store(error)) => Err(error.into()),
-            Err(error @ CacheError::Call(_)) => {
-                tracing::warn!("HOME and cache of {} are too large and stay so: {error}", self.id.project);
-                Ok(())
-            }
+        if let Err(error) = caches::keep_within(self.place, &mut self.store, &self.project, Some(&self.id)) {
+            tracing::warn!("HOME and cache of {} are too large and stay so: {error}", self.id.project);
         }
+        Ok(())
     }
 
     /// Has systemd wait: for a step that may take this long after a stop, and for its end.

@@ -71,7 +71,7 @@ pub struct Entry {
     /// When one of its files was last read or written, in seconds since 1970, as far as the file system tells: a read
     /// may be told a day late (`relatime`, mount(8)).
     pub used: i64,
-    /// Whether its owner has shut a folder in it, so that nobody knows how much it holds.
+    /// Whether nobody knows how much it holds: its owner has shut a folder in it, or made it too deep or too much to look at.
     pub shut: bool,
 }
 

@@ -8,7 +8,7 @@ const SMALL: u64 = 1 << 20;
 /// The entries that go: the least recently used first, until what is left fits; an entry is removed as a whole. `bytes`
 /// is what all take, also those that are not among `entries`.
 ///
-/// An entry in which a folder has been shut could be of any size. It goes, whatever the rest takes.
+/// An entry that could not be looked at as a whole could be of any size. It goes, whatever the rest takes.
 pub fn excess(bytes: u64, most: u64, entries: &[Entry]) -> Vec<&Entry> {
     let mut by_turn: Vec<&Entry> = entries.iter().collect();
     by_turn.sort_by(|a, b| turn(a).cmp(&turn(b)));

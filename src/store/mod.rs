@@ -29,7 +29,7 @@ pub use deploy::{NewDeploy, ReleaseRow, Standing};
 pub use message::{Message, NewMessage};
 pub use migrate::SCHEMA_VERSION;
 pub use report::TestedStep;
-pub use request::Queued;
+pub use request::{Queued, collapses};
 pub use source::SourceRow;
 
 /// How long a writer waits for another one before it gives up.

@@ -94,7 +94,7 @@ impl Read<'_> {
 
 /// The requests that a new one makes superfluous: those that wait for the same ref of the same project. A bare revision,
 /// or a build done again, replaces and is replaced by nothing.
-fn collapses(ask: &NewRequest, waiting: &Request) -> bool {
+pub fn collapses(ask: &NewRequest, waiting: &Request) -> bool {
     let revision = |target: &Target| matches!(target, Target::Revision { .. });
     let again = |origin: &Origin| matches!(origin, Origin::Retry { .. });
     waiting.ask.project == ask.project

@@ -8,7 +8,7 @@ use super::protocol::{CheckoutAnswer, CheckoutTask, Failure, FailureKind, Keep};
 use super::say::say;
 use super::sweep;
 use crate::git::{Git, Scratch, changed, disposable, tree};
-use crate::model::{Room, Trust};
+use crate::model::{Room, Slot, Trust};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::thread;
@@ -16,6 +16,10 @@ use std::time::Instant;
 
 /// Where the workspace of the build before is while it is being removed.
 const OLD: &str = ".old";
+/// How many names are looked at in one turn.
+const BATCH: usize = 4096;
+/// More builds of a project than these never run at once (`max-builds`).
+const SLOTS: u16 = 64;
 
 pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     match make(task, deadline) {
@@ -31,7 +35,7 @@ pub(super) fn checkout(task: &CheckoutTask, deadline: Instant) -> Result<Checkou
 fn make(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failure> {
     let folder = Folder::reclaim(&task.folder)?;
     match task.trust {
-        Trust::Inside => {}
+        Trust::Inside => remove_strays(&folder, task.slot)?,
         Trust::Outside => sweep::empty(&folder)?,
     }
     if !matches!(task.keep, Keep::Untracked { .. }) {
@@ -69,6 +73,39 @@ fn make(task: &CheckoutTask, deadline: Instant) -> Result<CheckoutAnswer, Failur
     }
     let changed = task.since.as_ref().map(|since| changed::paths(&git, since, &task.commit)).transpose()?;
     Ok(CheckoutAnswer { files: filled.files, commit: filled.commit, changed: changed.flatten(), pipeline })
+}
+
+/// Removes what has no place in the room: a step can write there too, and nobody would ever count or remove it. What
+/// cannot be removed is in nobody's way; a build of another slot may be at it.
+fn remove_strays(folder: &Folder, slot: Slot) -> Result<(), FolderError> {
+    loop {
+        let mut removed = 0;
+        for name in folder.names(BATCH)?.iter().filter(|name| is_stray(name, slot)) {
+            match sweep::remove(folder, name) {
+                Ok(()) => removed += 1,
+                Err(error) => say!("{error}; it is tried again"),
+            }
+        }
+        if removed == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether a build in this slot may remove that name of its room. What other slots have stays: a build may be in it.
+fn is_stray(name: &OsStr, slot: Slot) -> bool {
+    let Some(name) = name.to_str() else { return true };
+    let of_slot = name.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse().ok()?)));
+    let (base, number) = of_slot.unwrap_or((name, 0));
+    if number >= SLOTS || Room::of_slot(base, Slot(number)) != name {
+        return true;
+    }
+    match base {
+        Room::WORKSPACE | Room::ARTIFACTS | Room::TMP => false,
+        Room::HOME | Room::CACHE | cache::ASIDE => number != 0,
+        OLD | incremental::STAGED => number == slot.0,
+        _ => true,
+    }
 }
 
 /// Moves what the build before has left where it can be removed while the next tree is made. What cannot be moved stays,
@@ -139,4 +176,52 @@ pub(super) fn fresh(folder: &Folder, name: &OsStr) -> Result<Folder, FolderError
 /// Whether a folder could not be moved or removed because its parent is not ours, or the unit has mounted something on it.
 fn stays(error: &FolderError) -> bool {
     matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS | Errno::EXDEV))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_place_in_a_room_is_a_stray() {
+        // (name, to a build in slot 0, to one in slot 1)
+        let table = [
+            ("home", false, false),
+            ("cache", false, false),
+            (".aside", false, false),
+            ("workspace", false, false),
+            ("workspace-1", false, false),
+            ("artifacts-63", false, false),
+            ("tmp", false, false),
+            // One's own is left from a checkout that was killed.
+            (".old", true, false),
+            (".staged-1", false, true),
+            ("workspace-64", true, true),
+            ("workspace-01", true, true),
+            ("workspace-0", true, true),
+            ("home-1", true, true),
+            ("anything", true, true),
+            ("", true, true),
+        ];
+        for (name, first, second) in table {
+            let name = OsStr::new(name);
+            assert_eq!((is_stray(name, Slot(0)), is_stray(name, Slot(1))), (first, second), "{name:?}");
+        }
+    }
+    #[test]
+    fn strays_go_however_many_they_are() {
+        let room = tempfile::tempdir().unwrap();
+        for kept in ["home/x", "cache/x", "workspace-1/x", ".old-1/x"] {
+            std::fs::create_dir_all(room.path().join(kept)).unwrap();
+        }
+        for number in 0..=BATCH {
+            std::fs::write(room.path().join(format!("stray{number}")), "").unwrap();
+        }
+        std::fs::create_dir_all(room.path().join("deep/er")).unwrap();
+        let folder = Folder::open(room.path()).unwrap();
+        remove_strays(&folder, Slot(0)).unwrap();
+        let mut left = folder.names(usize::MAX).unwrap();
+        left.sort();
+        assert_eq!(left, [".old-1", "cache", "home", "workspace-1"]);
+    }
 }

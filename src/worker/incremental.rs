@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path};
 
 /// Where the commit lies until it is in the workspace; a step can write it, so it is made anew each time.
-const STAGED: &str = ".staged";
+pub(super) const STAGED: &str = ".staged";
 /// The mode of a folder that git makes.
 const FOLDER: u32 = 0o755;
 

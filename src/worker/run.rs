@@ -109,7 +109,7 @@ fn perform(task: Task, deadline: Instant) -> Said {
         Task::Health(task) => said::<HealthTask>(Ok(health::check(&task))),
         Task::Mail(task) => said::<MailTask>(mail::send(&task, deadline)),
         Task::Collect(task) => said::<CollectTask>(collect::collect(&task, deadline)),
-        Task::Survey(task) => said::<SurveyTask>(survey::survey(&task, deadline)),
+        Task::Survey(task) => said::<SurveyTask>(Ok(survey::survey(&task, deadline))),
         Task::SetAside(task) => said::<SetAsideTask>(cache::set_aside(&task, deadline)),
         Task::Sweep(task) => said::<SweepTask>(cache::remove(&task, deadline)),
         Task::Report(task) => said::<ReportTask>(report::read(&task, deadline)),

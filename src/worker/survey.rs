@@ -1,21 +1,29 @@
 //! What HOME and cache of a room hold, entry by entry. Builds may run meanwhile: nothing is changed, and what goes while
 //! it is looked at is left out.
+//!
+//! A step has made all of it, and may have meant that nobody can say how much it is: what cannot be added up, for whatever
+//! reason, is [shut](Entry::shut), and so goes first. An error here would mean that nothing ever goes.
 
-use super::protocol::{ENTRIES_TOLD, Failure, FailureKind, SurveyAnswer, SurveyTask};
+use super::protocol::{ENTRIES_TOLD, SurveyAnswer, SurveyTask};
 use crate::model::cache::{Entry, EntryName, Shelf};
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// The unit of `st_blocks` (stat(2)).
 const BLOCK: u64 = 512;
+/// How many files with several names are remembered; those beyond count once for each name.
+const LINKED_MAX: usize = 1 << 20;
+/// How long the paths of folders may be, together, that are still to be looked into.
+const AHEAD_MAX: usize = 32 << 20;
 
-pub(super) fn survey(task: &SurveyTask, deadline: Instant) -> Result<SurveyAnswer, Failure> {
+pub(super) fn survey(task: &SurveyTask, deadline: Instant) -> SurveyAnswer {
     let mut looker = Looker { linked: HashSet::new(), deadline };
     let mut answer = SurveyAnswer::default();
-    for shelf in Shelf::ALL {
+    'all: for shelf in Shelf::ALL {
         let Some(folder) = real(&task.folder, shelf) else { continue };
         let Ok(found) = fs::read_dir(&folder) else { continue };
         for found in found.flatten() {
@@ -26,16 +34,20 @@ pub(super) fn survey(task: &SurveyTask, deadline: Instant) -> Result<SurveyAnswe
                 continue;
             }
             let at = EntryName { shelf, name: found.file_name() };
-            let Some(entry) = looker.entry(at, &found.path())? else { continue };
+            let Some(entry) = looker.entry(at, &found.path()) else { continue };
             answer.bytes += entry.bytes;
             answer.entries.push(entry);
             if answer.entries.len() >= 2 * ENTRIES_TOLD {
                 keep_oldest(&mut answer.entries);
             }
+            if looker.is_late() {
+                // The next look begins without what took so long.
+                break 'all;
+            }
         }
     }
     keep_oldest(&mut answer.entries);
-    Ok(answer)
+    answer
 }
 
 /// Those that are most likely to go.
@@ -63,63 +75,88 @@ struct Looker {
 }
 
 impl Looker {
-    fn entry(&mut self, at: EntryName, path: &Path) -> Result<Option<Entry>, Failure> {
-        let Ok(about) = fs::symlink_metadata(path) else { return Ok(None) };
+    fn is_late(&self) -> bool {
+        Instant::now() > self.deadline
+    }
+
+    fn entry(&mut self, at: EntryName, path: &Path) -> Option<Entry> {
+        let about = fs::symlink_metadata(path).ok()?;
         let mut entry = Entry { at, bytes: 0, used: i64::MIN, shut: false };
         self.count(&about, &mut entry);
         let made = about.mtime();
-        let mut folders = Vec::new();
+        let (mut folders, mut ahead) = (Vec::new(), 0);
         if about.is_dir() {
             folders.push(path.to_owned());
+            ahead += path.as_os_str().len();
         }
-        while let Some(folder) = folders.pop() {
+        'walk: while let Some(folder) = folders.pop() {
+            ahead -= folder.as_os_str().len();
             let found = match fs::read_dir(&folder) {
                 Ok(found) => found,
                 Err(error) => {
-                    entry.shut |= error.kind() == std::io::ErrorKind::PermissionDenied;
+                    entry.shut |= is_there(&error);
                     continue;
                 }
             };
-            if Instant::now() > self.deadline {
-                let text = "HOME and cache hold more than can be looked at in that time";
-                return Err(Failure::new(FailureKind::Timeout, text));
-            }
             for found in found.flatten() {
+                if self.is_late() {
+                    entry.shut = true;
+                    break 'walk;
+                }
                 let about = match found.metadata() {
                     Ok(about) => about,
                     Err(error) => {
                         // A folder that may be listed and not entered.
-                        entry.shut |= error.kind() == std::io::ErrorKind::PermissionDenied;
+                        entry.shut |= is_there(&error);
                         continue;
                     }
                 };
                 self.count(&about, &mut entry);
                 if about.is_dir() {
-                    folders.push(found.path());
+                    let below = found.path();
+                    let length = below.as_os_str().len();
+                    if ahead + length > AHEAD_MAX {
+                        entry.shut = true;
+                        continue;
+                    }
+                    ahead += length;
+                    folders.push(below);
                 }
             }
         }
         if entry.used == i64::MIN {
             entry.used = made;
         }
-        Ok(Some(entry))
+        Some(entry)
     }
 
     fn count(&mut self, about: &Metadata, entry: &mut Entry) {
         // Folders say nothing of use: their times are those of names that come and go, and of whoever looks.
         if !about.is_dir() {
             entry.used = entry.used.max(about.mtime()).max(about.atime());
-            if about.nlink() > 1 && !self.linked.insert((about.dev(), about.ino())) {
+            let file = (about.dev(), about.ino());
+            if about.nlink() > 1 && self.linked.contains(&file) {
                 return;
+            }
+            if about.nlink() > 1 && self.linked.len() < LINKED_MAX {
+                self.linked.insert(file);
             }
         }
         entry.bytes += about.blocks() * BLOCK;
     }
 }
 
+/// Not one that has gone meanwhile: one without permissions, or deeper than a path can be long.
+fn is_there(error: &io::Error) -> bool {
+    error.kind() != ErrorKind::NotFound
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::folder::Folder;
+    use super::super::sweep;
     use super::*;
+    use std::ffi::OsStr;
     use std::fs::{File, FileTimes};
     use std::os::unix::fs::symlink;
     use std::time::{Duration, SystemTime};
@@ -147,7 +184,7 @@ mod tests {
         symlink(&room, room.join("home/round")).unwrap();
         let later = Instant::now() + Duration::from_secs(60);
         let task = SurveyTask { folder: room.clone(), timeout: Duration::from_secs(60) };
-        let answer = survey(&task, later).unwrap();
+        let answer = survey(&task, later);
         let told: Vec<_> = answer.entries.iter().map(|entry| entry.at.describe()).collect();
         let some = |name: &str| answer.entries.iter().find(|entry| entry.at.describe() == name).unwrap();
         assert_eq!(told.len(), 5, "{told:?}");
@@ -161,9 +198,30 @@ mod tests {
         // A link in the place of a shelf leads nowhere.
         fs::remove_dir_all(room.join("cache")).unwrap();
         symlink(&outside, room.join("cache")).unwrap();
-        assert!(survey(&task, later).unwrap().entries.iter().all(|entry| entry.at.shelf != Shelf::Cache));
-        let late = survey(&task, Instant::now() - Duration::from_secs(1)).unwrap_err();
-        assert_eq!(late.kind, FailureKind::Timeout);
+        assert!(survey(&task, later).entries.iter().all(|entry| entry.at.shelf != Shelf::Cache));
+    }
+
+    #[test]
+    fn what_cannot_be_added_up_is_shut() {
+        let room = tempfile::tempdir().unwrap();
+        put(&room.path().join("cache/big/deep/file"), 1 << 10, 1);
+        let task = SurveyTask { folder: room.path().to_owned(), timeout: Duration::from_secs(60) };
+        let survey = |until| {
+            let told = survey(&task, until).entries;
+            told.into_iter().map(|entry| (entry.at.describe(), entry.shut)).collect::<Vec<_>>()
+        };
+        let (past, later) = (Instant::now() - Duration::from_secs(1), Instant::now() + Duration::from_secs(60));
+        assert_eq!(survey(later), [("$CI_CACHE/big".to_owned(), false)]);
+        // There was no time for the rest.
+        assert_eq!(survey(past), [("$CI_CACHE/big".to_owned(), true)]);
+
+        // No path is so long; a step gets there all the same, folder by folder.
+        let mut here = Folder::open(&room.path().join("cache/big")).unwrap();
+        for _ in 0..20 {
+            here = here.make_sub(OsStr::new(&"d".repeat(250))).unwrap();
+        }
+        assert_eq!(survey(later), [("$CI_CACHE/big".to_owned(), true)]);
+        sweep::empty(&Folder::open(room.path()).unwrap()).unwrap();
     }
 
     #[test]
@@ -174,7 +232,7 @@ mod tests {
             put(&place.path().join(format!("cache/{number}")), 1, 4_000_000_000 - number as u64);
         }
         let task = SurveyTask { folder: place.path().to_owned(), timeout: Duration::from_secs(60) };
-        let answer = survey(&task, Instant::now() + Duration::from_secs(60)).unwrap();
+        let answer = survey(&task, Instant::now() + Duration::from_secs(60));
         assert_eq!(answer.entries.len(), ENTRIES_TOLD);
         assert_eq!(answer.entries[0].at.name, (many - 1).to_string().as_str());
         assert!(answer.bytes >= many as u64 * 512, "{}", answer.bytes);
